@@ -1,0 +1,2 @@
+#include "CCodecs.h"
+int cc_placeholder(void) { return 0; }
