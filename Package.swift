@@ -5,7 +5,10 @@ import PackageDescription
 let libtorch = Context.packageDirectory + "/.libtorch"
 
 let torchHeaders: [CXXSetting] = [
-    .unsafeFlags(["-isystem", libtorch + "/include"])
+    .unsafeFlags([
+        "-isystem", libtorch + "/include",
+        "-isystem", libtorch + "/include/torch/csrc/api/include",
+    ])
 ]
 
 let torchLibraries: [LinkerSetting] = [
@@ -17,7 +20,10 @@ let torchLibraries: [LinkerSetting] = [
 /// Test targets find files of the checkout by their own path, so none needs resources.
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)")
+        name: name,
+        dependencies: dependencies + ["TestSupport"],
+        path: "Tests/\(name)"
+    )
 }
 
 let package = Package(
@@ -30,7 +36,8 @@ let package = Package(
             targets: [
                 "Torch", "NeuralNetworks", "Checkpoints", "Images", "Datasets", "Models",
                 "Diffusion", "Training", "Distillation", "Evaluation", "Experiments", "Reporting",
-            ]),
+            ]
+        ),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -46,15 +53,17 @@ let package = Package(
             name: "CCodecs",
             linkerSettings: [
                 .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z"),
-            ]),
+            ]
+        ),
 
         // The engine.
         .target(
             name: "Torch",
             dependencies: [
                 "CTorch", .product(name: "OrderedCollections", package: "swift-collections"),
-            ]),
-        .target(name: "NeuralNetworks", dependencies: ["Torch"]),
+            ]
+        ),
+        .target(name: "NeuralNetworks", dependencies: ["Torch", "CTorch"]),
         .target(name: "Checkpoints", dependencies: ["Torch"]),
 
         // Images and datasets.
@@ -74,20 +83,27 @@ let package = Package(
             dependencies: [
                 "Distillation", "Evaluation", "Yams",
                 .product(name: "Logging", package: "swift-log"),
-            ]),
+            ]
+        ),
         .target(
             name: "Reporting",
-            dependencies: [.product(name: "Mustache", package: "swift-mustache")]),
+            dependencies: [.product(name: "Mustache", package: "swift-mustache")]
+        ),
         .executableTarget(
             name: "distill",
             dependencies: [
                 "Experiments", "Reporting", "Torch", "Checkpoints",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-            ]),
+            ]
+        ),
 
         // Tests.
-        .target(name: "TestSupport", dependencies: ["Torch", "Checkpoints"], path: "Tests/TestSupport"),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Torch", "Checkpoints"],
+            path: "Tests/TestSupport"
+        ),
         tests("TorchTests", ["Torch", "CTorch"]),
         tests("NeuralNetworksTests", ["NeuralNetworks"]),
         tests("CheckpointsTests", ["Checkpoints"]),

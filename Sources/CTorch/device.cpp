@@ -1,0 +1,93 @@
+// Devices, threads, memory of accelerators: through libtorch's device-neutral interfaces only.
+#include "support.hpp"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <dlfcn.h>
+#include <string>
+
+using namespace ctorch;
+
+int ct_cuda_load(bool *loaded) {
+    return guarded([&] {
+        *loaded = false;
+        Dl_info info;
+        // The address of a symbol of libtorch_cpu tells where it lies; nothing of it is called.
+        if (dladdr(reinterpret_cast<void *>(&at::show_config), &info) == 0) return;
+        std::string path = info.dli_fname;
+        path = path.substr(0, path.rfind('/') + 1) + "libtorch_cuda.so";
+        if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr) {
+            *loaded = true;
+            return;
+        }
+        const std::string reason = dlerror();
+        if (reason.find(path + ": cannot open shared object file") == std::string::npos) {
+            throw std::runtime_error(reason);  // it is there, but does not load
+        }
+    });
+}
+
+int ct_cuda_device_count(int *count) {
+    return guarded([&] {
+        *count = at::globalContext().hasCUDA()
+                     ? static_cast<int>(c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount())
+                     : 0;
+    });
+}
+
+int ct_mps_is_available(bool *available) {
+    return guarded([&] { *available = at::globalContext().hasMPS(); });
+}
+
+int ct_device_synchronize(int device, int index) {
+    return guarded([&] {
+        if (static_cast<at::DeviceType>(device) == at::kCPU) return;
+        c10::impl::VirtualGuardImpl guard(static_cast<at::DeviceType>(device));
+        guard.synchronizeDevice(static_cast<c10::DeviceIndex>(index));
+    });
+}
+
+int ct_device_memory(int device, int index, int64_t *current, int64_t *peak) {
+    return guarded([&] {
+        *current = *peak = 0;
+        if (static_cast<at::DeviceType>(device) != at::kCUDA) return;
+        const auto statistics = at::getDeviceAllocator(at::kCUDA)->getDeviceStats(
+            static_cast<c10::DeviceIndex>(index));
+        *current = statistics.allocated_bytes[0].current;
+        *peak = statistics.allocated_bytes[0].peak;
+    });
+}
+
+int ct_device_reset_peak_memory(int device, int index) {
+    return guarded([&] {
+        if (static_cast<at::DeviceType>(device) != at::kCUDA) return;
+        at::getDeviceAllocator(at::kCUDA)->resetPeakStats(static_cast<c10::DeviceIndex>(index));
+    });
+}
+
+int ct_threads_get(int *count) {
+    return guarded([&] { *count = at::get_num_threads(); });
+}
+
+int ct_threads_set(int count) {
+    return guarded([&] { at::set_num_threads(count); });
+}
+
+int ct_cpu_capability(const char **name) {
+    return guarded([&] {
+        static const std::string capability = at::get_cpu_capability();
+        *name = capability.c_str();
+    });
+}
+
+int ct_deterministic_set(bool enabled) {
+    return guarded([&] { at::globalContext().setDeterministicAlgorithms(enabled, false); });
+}
+
+int ct_denormals_flush(bool enabled) {
+    return guarded([&] { at::globalContext().setFlushDenormal(enabled); });
+}

@@ -1,0 +1,50 @@
+import Foundation
+import Torch
+
+/// First values of parameters.
+public enum Initialization {
+    /// Normal numbers with mean 0.
+    public static func normal(
+        _ tensor: Tensor,
+        deviation: Double,
+        using generator: inout RandomGenerator
+    ) {
+        let values = generator.normal(tensor.shape) * deviation
+        withoutGradient { tensor.copy(from: values) }
+    }
+
+    /// Uniform numbers in ±bound.
+    public static func uniform(
+        _ tensor: Tensor,
+        bound: Double,
+        using generator: inout RandomGenerator
+    ) {
+        let values = generator.uniform(tensor.shape) * (2 * bound) - bound
+        withoutGradient { tensor.copy(from: values) }
+    }
+
+    /// Uniform numbers in ±√(6/(inputs + outputs)) of the matrix [outputs, rest] (Glorot, 2010).
+    public static func xavierUniform(_ tensor: Tensor, using generator: inout RandomGenerator) {
+        let outputs = tensor.size(along: 0)
+        let inputs = tensor.count / outputs
+        uniform(tensor, bound: (6 / Double(inputs + outputs)).squareRoot(), using: &generator)
+    }
+
+    /// PyTorch's default for linear layers and convolutions: weight and bias uniform in
+    /// ±1/√inputs.
+    public static func pytorchDefault(
+        weight: Tensor,
+        bias: Tensor?,
+        using generator: inout RandomGenerator
+    ) {
+        let inputs = weight.count / weight.size(along: 0)
+        let bound = 1 / Double(inputs).squareRoot()
+        uniform(weight, bound: bound, using: &generator)
+        if let bias { uniform(bias, bound: bound, using: &generator) }
+    }
+
+    /// Every element the same.
+    public static func constant(_ tensor: Tensor, _ value: Double) {
+        withoutGradient { tensor.fill(with: value) }
+    }
+}
