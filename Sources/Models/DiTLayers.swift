@@ -1,0 +1,183 @@
+import Foundation
+import NeuralNetworks
+import Torch
+
+/// Cuts an image into patches and embeds each: [B, C, H, W] → [B, T, D].
+final class PatchEmbedder: Module {
+    @Child("proj") var projection: Conv2d
+
+    init(_ configuration: DiT.Configuration) {
+        super.init()
+        projection = Conv2d(
+            inputChannels: configuration.channels,
+            outputChannels: configuration.hiddenSize,
+            kernelSize: configuration.patchSize,
+            stride: configuration.patchSize
+        )
+    }
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+        var x = projection(x)  // [B, D, H/p, W/p]
+        x = x.flattened(from: 2)  // [B, D, T]
+        return x.transposed(1, 2)  // [B, T, D]
+    }
+}
+
+/// Embeds a timestep: cosines and sines of 128 frequencies, then two layers.
+///
+/// Input shape: [B]. Output shape: [B, D].
+final class TimestepEmbedder: Module {
+    private let frequencyCount = 128
+    @Buffer(isPersistent: false) var frequencies: Tensor
+    @Child("mlp.0") var first: Linear
+    @Child("mlp.2") var second: Linear
+
+    init(width: Int) {
+        super.init()
+        let step = -log(10_000) / Double(frequencyCount)
+        frequencies = Tensor((0..<frequencyCount).map { Float(exp(step * Double($0))) })
+        first = Linear(2 * frequencyCount, width)
+        second = Linear(width, width)
+    }
+
+    func callAsFunction(_ timesteps: Tensor) -> Tensor {
+        var x = features(timesteps)  // [B, 256]
+        x = first(x).silu()  // [B, D]
+        return second(x)  // [B, D]
+    }
+
+    /// [cos(t·f), sin(t·f)], f_k = 10000^(-k/128): [B] → [B, 256]
+    func features(_ timesteps: Tensor) -> Tensor {
+        let angles = timesteps.converted(to: .float32).unsqueezed(1) * frequencies
+        return .concatenated([angles.cos(), angles.sin()], along: 1)
+    }
+}
+
+/// A row for each class and one for "no class": [B] → [B, D].
+final class LabelEmbedder: Module {
+    @Child("embedding_table") var table: Embedding
+
+    init(_ configuration: DiT.Configuration) {
+        super.init()
+        table = Embedding(count: configuration.classCount + 1, width: configuration.hiddenSize)
+    }
+
+    func callAsFunction(_ labels: Tensor) -> Tensor { table(labels) }
+}
+
+/// Self-attention over tokens: [B, T, D] → [B, T, D].
+final class Attention: Module {
+    private let headCount: Int
+    @Child("qkv") var inputs: Linear
+    @Child("proj") var projection: Linear
+    @Parameter("gamma1") var inputScale: Tensor?
+    @Parameter("gamma2") var outputScale: Tensor?
+
+    init(width: Int, headCount: Int, isScaled: Bool) {
+        self.headCount = headCount
+        super.init()
+        inputs = Linear(width, 3 * width)
+        projection = Linear(width, width)
+        inputScale = isScaled ? .ones([3 * width]) : nil
+        outputScale = isScaled ? .ones([width]) : nil
+    }
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+        let (batch, tokens, width) = (x.size(along: 0), x.size(along: 1), x.size(along: 2))
+        var x = inputs(x)  // [B, T, 3D]
+        if let inputScale { x = inputScale * x }  // [B, T, 3D]
+        x = x.reshaped(batch, tokens, 3, headCount, width / headCount)
+        x = x.permuted(2, 0, 3, 1, 4)  // [3, B, heads, T, D/heads]
+        x = .attention(query: x[0], key: x[1], value: x[2])  // [B, heads, T, D/heads]
+        x = x.transposed(1, 2).reshaped(batch, tokens, width)  // [B, T, D]
+        x = projection(x)  // [B, T, D]
+        if let outputScale { x = outputScale * x }  // [B, T, D]
+        return x
+    }
+}
+
+/// Two layers with a GELU (tanh approximation) between them: [B, T, D] → [B, T, D].
+final class MLP: Module {
+    @Child("fc1") var first: Linear
+    @Child("fc2") var second: Linear
+
+    init(width: Int, hiddenWidth: Int) {
+        super.init()
+        first = Linear(width, hiddenWidth)
+        second = Linear(hiddenWidth, width)
+    }
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+        var x = first(x)  // [B, T, 4D]
+        x = x.gelu(tanhApproximation: true)  // [B, T, 4D]
+        return second(x)  // [B, T, D]
+    }
+}
+
+/// Attention and MLP, each with its input shifted and scaled and its output gated by the
+/// condition (adaLN-Zero): [B, T, D] → [B, T, D].
+final class DiTBlock: Module {
+    private let width: Int
+    @Child("attn") var attention: Attention
+    @Child("mlp") var mlp: MLP
+    @Child("adaLN_modulation.1") var modulation: Linear
+    @Parameter("gamma1") var attentionScale: Tensor?
+    @Parameter("gamma2") var mlpScale: Tensor?
+
+    init(_ configuration: DiT.Configuration, isScaled: Bool) {
+        width = configuration.hiddenSize
+        super.init()
+        attention = Attention(
+            width: width,
+            headCount: configuration.headCount,
+            isScaled: isScaled
+        )
+        mlp = MLP(
+            width: width,
+            hiddenWidth: Int(Double(width) * configuration.mlpRatio)
+        )
+        modulation = Linear(width, 6 * width)
+        attentionScale = isScaled ? .ones([width]) : nil
+        mlpScale = isScaled ? .ones([width]) : nil
+    }
+
+    func callAsFunction(_ x: Tensor, condition: Tensor) -> Tensor {
+        // Six vectors [B, 1, D]: shift, scale and gate of the attention, then of the MLP.
+        var m = modulation(condition).unsqueezed(1).chunked(6, along: 2)
+        if let attentionScale { m[2] = attentionScale * m[2] }
+        if let mlpScale { m[5] = mlpScale * m[5] }
+        var x = x
+        x = x.addingGated(attention(x.normalizedAndModulated(shift: m[0], scale: m[1])), gate: m[2])
+        x = x.addingGated(mlp(x.normalizedAndModulated(shift: m[3], scale: m[4])), gate: m[5])
+        return x  // [B, T, D]
+    }
+}
+
+/// The last layer: tokens to patches, [B, T, D] → [B, T, p·p·2C].
+final class FinalLayer: Module {
+    @Child("linear") var linear: Linear
+    @Child("adaLN_modulation.1") var modulation: Linear
+
+    init(_ configuration: DiT.Configuration) {
+        super.init()
+        let p = configuration.patchSize
+        linear = Linear(configuration.hiddenSize, p * p * configuration.outputChannels)
+        modulation = Linear(configuration.hiddenSize, 2 * configuration.hiddenSize)
+    }
+
+    func callAsFunction(_ x: Tensor, condition: Tensor) -> Tensor {
+        let m = modulation(condition).unsqueezed(1).chunked(2, along: 2)  // 2 × [B, 1, D]
+        let x = x.normalizedAndModulated(shift: m[0], scale: m[1])  // [B, T, D]
+        return linear(x)  // [B, T, p·p·2C]
+    }
+}
+
+extension Tensor {
+    /// LN(x)·(1 + scale) + shift, with ε = 1e-6 and no learned affine part.
+    fileprivate func normalizedAndModulated(shift: Tensor, scale: Tensor) -> Tensor {
+        layerNormalized(width: size(along: -1), epsilon: 1e-6) * (scale + 1) + shift
+    }
+
+    /// x + gate·y
+    fileprivate func addingGated(_ y: Tensor, gate: Tensor) -> Tensor { self + gate * y }
+}
