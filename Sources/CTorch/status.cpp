@@ -11,6 +11,7 @@
 namespace ctorch {
 
 std::atomic<int64_t> liveCount{0};
+constinit thread_local int64_t threadBalance = 0;
 
 namespace {
 thread_local std::string message;
@@ -58,6 +59,8 @@ const char *ct_error_message(void) { return message.c_str(); }
 const char *ct_error_details(void) { return details.c_str(); }
 
 int64_t ct_tensor_live_count(void) { return liveCount.load(std::memory_order_relaxed); }
+
+int64_t ct_tensor_thread_balance(void) { return threadBalance; }
 
 int ct_error_provoke(int kind) {
     return guarded([&] {

@@ -19,6 +19,8 @@ struct CTTensor {
 namespace ctorch {
 
 extern std::atomic<int64_t> liveCount;
+/// References made by this thread minus those it freed.
+extern constinit thread_local int64_t threadBalance;
 
 /// Records the exception in flight as the thread's last error and returns its code.
 int recordCurrentException() noexcept;
@@ -38,6 +40,7 @@ int guarded(Body &&body) noexcept {
 inline CTTensor *wrap(at::Tensor value) {
     auto *reference = new CTTensor{std::move(value)};
     liveCount.fetch_add(1, std::memory_order_relaxed);
+    ++threadBalance;
     return reference;
 }
 

@@ -13,6 +13,7 @@ static_assert(static_cast<int>(at::kByte) == 0 && static_cast<int>(at::kLong) ==
 void ct_tensor_free(CTTensor *tensor) {
     delete tensor;
     liveCount.fetch_sub(1, std::memory_order_relaxed);
+    --threadBalance;
 }
 
 int ct_tensor_copy_reference(CTTensor *tensor, CTTensor **out) {

@@ -57,6 +57,10 @@ public enum Engine {
     /// Number of tensor references that exist now; leak tests compare it before and after.
     public static var liveTensorCount: Int { Int(ct_tensor_live_count()) }
 
+    /// Number of tensor references this thread made minus those it freed: leak tests that run
+    /// beside others compare it before and after.
+    package static var threadTensorBalance: Int { Int(ct_tensor_thread_balance()) }
+
     /// Asks libtorch for deterministic kernels, where they exist.
     public static func useDeterministicAlgorithms(_ enabled: Bool) {
         check("useDeterministicAlgorithms", ct_deterministic_set(enabled))

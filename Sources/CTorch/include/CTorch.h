@@ -40,6 +40,8 @@ const char *ct_error_message(void);
 const char *ct_error_details(void);
 /// Number of tensor references that exist now.
 int64_t ct_tensor_live_count(void);
+/// References that the calling thread made minus those it freed.
+int64_t ct_tensor_thread_balance(void);
 /// Throws inside the boundary; `kind` is one of the CT_ERROR_ codes. For the tests of the guard.
 int ct_error_provoke(int kind);
 /// "2.13.0"

@@ -1,0 +1,159 @@
+import Checkpoints
+import Foundation
+import Torch
+
+/// A file of inputs and expected outputs that a reference implementation has computed.
+///
+/// The folder is `Tests/Goldens`, or the one in the environment variable `DISTILL_GOLDEN_DIR`: a
+/// second set has other seeds and sizes, so tests read shapes and settings from each file.
+public struct Golden {
+    /// Where the files are.
+    public static let folder: URL = {
+        if let path = ProcessInfo.processInfo.environment["DISTILL_GOLDEN_DIR"], !path.isEmpty {
+            return URL(fileURLWithPath: path, isDirectory: true)
+        }
+        return URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("Goldens", isDirectory: true)
+    }()
+
+    /// What is missing in a file.
+    public struct MissingError: Error, CustomStringConvertible {
+        /// The file and the name.
+        public let description: String
+    }
+
+    /// The name of the file without its extension.
+    public let name: String
+    /// The tensors in the order of the file.
+    public let state: StateDictionary
+    /// The free text stored with them, such as `source`, `seed` and `tolerance`.
+    public let metadata: [String: String]
+    /// The settings the numbers were computed with; null if the file has none.
+    public let config: JSONValue
+
+    /// Reads `NAME.safetensors`.
+    public init(_ name: String) throws {
+        let file = try SafetensorsFile(contentsOf: Golden.url("\(name).safetensors"))
+        self.name = name
+        state = file.state()
+        metadata = file.metadata
+        config = try metadata["config"].map { try JSONValue(text: $0) } ?? .null
+    }
+
+    /// Place of a file in the folder.
+    public static func url(_ path: String) -> URL { folder.appendingPathComponent(path) }
+
+    /// The tensor with a name.
+    public subscript(name: String) -> Tensor {
+        get throws {
+            guard let tensor = state[name] else {
+                throw MissingError(description: "\(self.name) has no tensor \(name)")
+            }
+            return tensor
+        }
+    }
+
+    /// The tensors whose names begin with a prefix, without it.
+    public func group(_ prefix: String) -> StateDictionary { state.removingPrefix(prefix) }
+}
+
+/// A JSON value, for settings that come with golden files.
+public enum JSONValue: Decodable, Equatable, Sendable {
+    case object([String: JSONValue])
+    case array([JSONValue])
+    case string(String)
+    case number(Double)
+    case bool(Bool)
+    case null
+
+    /// What a value is not.
+    public struct MismatchError: Error, CustomStringConvertible {
+        /// What was expected, and what was found.
+        public let description: String
+    }
+
+    /// Reads a text.
+    public init(text: String) throws {
+        self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+    }
+
+    /// Reads a value of whatever kind.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            self = .null
+        } else if let value = try? container.decode(Bool.self) {
+            self = .bool(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .number(value)
+        } else if let value = try? container.decode(String.self) {
+            self = .string(value)
+        } else if let value = try? container.decode([JSONValue].self) {
+            self = .array(value)
+        } else {
+            self = .object(try container.decode([String: JSONValue].self))
+        }
+    }
+
+    private func mismatch(_ expected: String) -> MismatchError {
+        MismatchError(description: "\(expected) was expected, not \(self)")
+    }
+
+    /// The member of an object; null if there is none of this name.
+    public subscript(key: String) -> JSONValue {
+        if case .object(let members) = self { members[key] ?? .null } else { .null }
+    }
+
+    /// Whether there is nothing.
+    public var isNull: Bool { self == .null }
+
+    /// The members of an object.
+    public var object: [String: JSONValue] {
+        get throws {
+            guard case .object(let members) = self else { throw mismatch("an object") }
+            return members
+        }
+    }
+
+    /// The elements of a list.
+    public var array: [JSONValue] {
+        get throws {
+            guard case .array(let elements) = self else { throw mismatch("a list") }
+            return elements
+        }
+    }
+
+    /// A number.
+    public var double: Double {
+        get throws {
+            guard case .number(let value) = self else { throw mismatch("a number") }
+            return value
+        }
+    }
+
+    /// A whole number.
+    public var int: Int {
+        get throws {
+            guard case .number(let value) = self, let whole = Int(exactly: value) else {
+                throw mismatch("a whole number")
+            }
+            return whole
+        }
+    }
+
+    /// A text.
+    public var string: String {
+        get throws {
+            guard case .string(let value) = self else { throw mismatch("a string") }
+            return value
+        }
+    }
+
+    /// A truth value.
+    public var bool: Bool {
+        get throws {
+            guard case .bool(let value) = self else { throw mismatch("true or false") }
+            return value
+        }
+    }
+}
