@@ -21,7 +21,10 @@ public final class ExponentialMovingAverage {
     }
 
     /// Takes the present values into the average.
-    public func update() {
+    ///
+    /// - Parameter decay: Another d for this step, for averages that are still young.
+    public func update(decay: Double? = nil) {
+        let decay = decay ?? self.decay
         withoutGradient {
             TensorLists.interpolate(averages, to: parameters.map(\.tensor), weight: 1 - decay)
         }

@@ -1,0 +1,83 @@
+import Diffusion
+import Torch
+
+/// The images of every step: each epoch is a new permutation; its incomplete last batch is left
+/// out, as the reference does.
+struct DataOrder {
+    private let count: Int
+    private let batchSize: Int
+    private let seed: UInt64
+    private var epoch = -1
+    private var order = [Int]()
+
+    init(count: Int, batchSize: Int, seed: UInt64) {
+        self.count = count
+        self.batchSize = min(batchSize, count)
+        self.seed = seed
+    }
+
+    /// The images of one step, whichever step was asked for before.
+    mutating func indices(at step: Int) -> [Int] {
+        let (epoch, batch) = step.quotientAndRemainder(dividingBy: count / batchSize)
+        if epoch != self.epoch {
+            var generator = RandomGenerator(seed: seed, purpose: .dataOrder, index: UInt64(epoch))
+            order = generator.permutation(count)
+            self.epoch = epoch
+        }
+        return Array(order[batch * batchSize..<(batch + 1) * batchSize])
+    }
+}
+
+/// One batch of a diffusion model's training, with everything that is drawn for it.
+///
+/// All draws are functions of the seed and the step, so a resumed run sees the same batches.
+struct DiffusionBatch {
+    /// What a batch is drawn with.
+    struct Settings {
+        /// The network's label of each class.
+        let networkLabels: [Int]
+        /// The network's label for "no class".
+        let nullLabel: Int
+        /// How often a label is replaced by "no class".
+        let dropProbability: Double
+        /// Timesteps are drawn from 0 up to this number.
+        let timestepCount: Int
+        /// Seed of the run.
+        let seed: UInt64
+        /// Where the batch is needed.
+        let device: Device
+    }
+
+    /// Clean latents, [B, C, H, W].
+    let x0: Tensor
+    /// Standard normal noise of the same shape.
+    let noise: Tensor
+    /// Timesteps, int64 [B].
+    let timesteps: Tensor
+    /// Labels for the network, some replaced by "no class", int64 [B].
+    let labels: Tensor
+    /// The class of every image.
+    let classes: [Int]
+
+    /// Draws the batch of one step from the images with these indices.
+    init(from source: any LatentSource, indices: [Int], step: Int, settings: Settings) {
+        func generator(_ purpose: RandomGenerator.Purpose) -> RandomGenerator {
+            RandomGenerator(seed: settings.seed, purpose: purpose, index: UInt64(step))
+        }
+        let device = settings.device
+        classes = indices.map { source.labels[$0] }
+        var draws = generator(.posterior)
+        x0 = source.latents(indices, using: &draws).moved(to: device)
+        draws = generator(.noise)
+        noise = draws.normal(x0.shape).moved(to: device)
+        draws = generator(.timesteps)
+        let timesteps = draws.integers(indices.count, below: settings.timestepCount)
+        self.timesteps = Tensor(timesteps).moved(to: device)
+        draws = generator(.labelDropout)
+        let labels = zip(classes, draws.uniformValues(indices.count)).map { label, draw in
+            Double(draw) < settings.dropProbability
+                ? settings.nullLabel : settings.networkLabels[label]
+        }
+        self.labels = Tensor(labels).moved(to: device)
+    }
+}
