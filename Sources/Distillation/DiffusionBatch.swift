@@ -31,9 +31,9 @@ struct DataOrder {
 /// One batch of a diffusion model's training, with everything that is drawn for it.
 ///
 /// All draws are functions of the seed and the step, so a resumed run sees the same batches.
-struct DiffusionBatch {
+package struct DiffusionBatch {
     /// What a batch is drawn with.
-    struct Settings {
+    package struct Settings {
         /// The network's label of each class.
         let networkLabels: [Int]
         /// The network's label for "no class".
@@ -49,15 +49,30 @@ struct DiffusionBatch {
     }
 
     /// Clean latents, [B, C, H, W].
-    let x0: Tensor
+    package let x0: Tensor
     /// Standard normal noise of the same shape.
-    let noise: Tensor
+    package let noise: Tensor
     /// Timesteps, int64 [B].
-    let timesteps: Tensor
+    package let timesteps: Tensor
     /// Labels for the network, some replaced by "no class", int64 [B].
-    let labels: Tensor
+    package let labels: Tensor
     /// The class of every image.
-    let classes: [Int]
+    package let classes: [Int]
+
+    /// Positions of the images of every class in the batch, in the order of the classes.
+    var rowsByClass: [(label: Int, rows: [Int])] {
+        Dictionary(grouping: classes.indices) { classes[$0] }
+            .map { (label: $0.key, rows: $0.value) }.sorted { $0.label < $1.label }
+    }
+
+    /// A batch with everything given.
+    package init(x0: Tensor, noise: Tensor, timesteps: Tensor, labels: Tensor, classes: [Int]) {
+        self.x0 = x0
+        self.noise = noise
+        self.timesteps = timesteps
+        self.labels = labels
+        self.classes = classes
+    }
 
     /// Draws the batch of one step from the images with these indices.
     init(from source: any LatentSource, indices: [Int], step: Int, settings: Settings) {

@@ -69,7 +69,11 @@ public final class DiffusionPretraining {
     ///   - precision: `bfloat16` for autocast, or nil.
     ///   - device: Where the model is.
     public init(
-        _ model: DiT, parameters: Parameters, seed: UInt64, precision: DType?, device: Device
+        _ model: DiT,
+        parameters: Parameters,
+        seed: UInt64,
+        precision: DType?,
+        device: Device
     ) {
         self.model = model
         self.parameters = parameters
@@ -79,8 +83,10 @@ public final class DiffusionPretraining {
         let trained = model.trainableParameters()
         average = ExponentialMovingAverage(of: trained, decay: parameters.emaDecay)
         optimizer = AdamW(
-            trained, learningRate: parameters.learningRate,
-            configuration: AdamW.Configuration(beta2: 0.99, weightDecay: parameters.weightDecay))
+            trained,
+            learningRate: parameters.learningRate,
+            configuration: AdamW.Configuration(beta2: 0.99, weightDecay: parameters.weightDecay)
+        )
     }
 
     /// Trains until all steps are made or `progress` says stop.
@@ -91,14 +97,20 @@ public final class DiffusionPretraining {
     public func run(on source: any LatentSource, progress: (Step) throws -> Bool) rethrows {
         let diffusion = GaussianDiffusion(device: device)
         let schedule = LearningRateSchedule.trapezoid(
-            warmup: parameters.warmupSteps, total: parameters.steps, decay: parameters.decaySteps)
+            warmup: parameters.warmupSteps,
+            total: parameters.steps,
+            decay: parameters.decaySteps
+        )
         let weighting: LossWeighting =
             parameters.minSNRGamma > 0 ? .minSNR(gamma: parameters.minSNRGamma) : .uniform
         let settings = DiffusionBatch.Settings(
             networkLabels: Array(0..<model.configuration.classCount),
             nullLabel: model.configuration.classCount,
             dropProbability: parameters.labelDropProbability,
-            timestepCount: diffusion.schedule.stepCount, seed: seed, device: device)
+            timestepCount: diffusion.schedule.stepCount,
+            seed: seed,
+            device: device
+        )
         var order = DataOrder(count: source.count, batchSize: parameters.batchSize, seed: seed)
         let tensors = model.trainableParameters().map(\.tensor)
 
@@ -107,13 +119,22 @@ public final class DiffusionPretraining {
         while step < parameters.steps {
             optimizer.learningRate = parameters.learningRate * schedule.factor(at: step)
             let batch = DiffusionBatch(
-                from: source, indices: order.indices(at: step), step: step, settings: settings)
+                from: source,
+                indices: order.indices(at: step),
+                step: step,
+                settings: settings
+            )
             let xt = diffusion.noised(batch.x0, noise: batch.noise, at: batch.timesteps)
             let output = withAutocast(precision, on: device) {
                 model(xt, timesteps: batch.timesteps, labels: batch.labels)
             }
             let terms = diffusion.loss(
-                output: output, x0: batch.x0, xt: xt, noise: batch.noise, at: batch.timesteps)
+                output: output,
+                x0: batch.x0,
+                xt: xt,
+                noise: batch.noise,
+                at: batch.timesteps
+            )
             var loss = terms.squaredError * diffusion.weights(weighting, at: batch.timesteps)
             if let bound = terms.variationalBound { loss = loss + bound }
             loss = loss.mean()
@@ -126,8 +147,11 @@ public final class DiffusionPretraining {
             average.update(decay: min(parameters.emaDecay, Double(1 + step) / Double(10 + step)))
             step += 1
             let report = Step(
-                step: step, loss: loss.item, squaredError: terms.squaredError.mean().item,
-                learningRate: optimizer.learningRate)
+                step: step,
+                loss: loss.item,
+                squaredError: terms.squaredError.mean().item,
+                learningRate: optimizer.learningRate
+            )
             guard try progress(report) else { return }
         }
     }

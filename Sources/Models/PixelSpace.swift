@@ -30,7 +30,8 @@ public struct PixelSpace: Codable, Sendable, Equatable {
             for value in values { counts[Int(value)] += 1 }
             let total = Double(max(values.count, 1))
             let mean = counts.enumerated().reduce(0) { $0 + Double($1.offset * $1.element) } / total
-            let square = counts.enumerated()
+            let square =
+                counts.enumerated()
                 .reduce(0) { $0 + Double($1.offset * $1.offset * $1.element) } / total
             means.append(mean / 255)
             deviations.append(max((square - mean * mean).squareRoot(), 1) / 255)
