@@ -129,7 +129,7 @@ extension GaussianDiffusion {
         return .choose(x.compared(.less, to: -0.999), first, else: inner)
     }
 
-    /// ½(1 + tanh(√(2/π)(x + 0.044715x³)))
+    /// ½(1 + tanh(√(2/π)(x + 0.044715x³))).
     private func approximateNormalCDF(_ x: Tensor) -> Tensor {
         ((x + x.power(3) * 0.044715) * (2 / Double.pi).squareRoot()).tanh() * 0.5 + 0.5
     }

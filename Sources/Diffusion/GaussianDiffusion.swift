@@ -16,7 +16,7 @@ public struct GaussianDiffusion {
 
     private enum Table: CaseIterable {
         case signalScale, noiseScale, reciprocalSignalScale, noiseToSignalRatio, logBeta
-        case logPosteriorVariance, meanX0Factor, meanXtFactor
+        case logPosteriorVariance, logFixedVariance, meanX0Factor, meanXtFactor
     }
 
     /// Prepares the tables of a process.
@@ -33,7 +33,10 @@ public struct GaussianDiffusion {
             .reciprocalSignalScale: schedule.reciprocalSignalScales,
             .noiseToSignalRatio: schedule.noiseToSignalRatios,
             .logBeta: schedule.betas.map { log($0) },
-            .logPosteriorVariance: schedule.clippedLogPosteriorVariances,
+            // A process of one step has no β̃ to take the logarithm of; it adds no noise either.
+            .logPosteriorVariance: schedule.stepCount > 1
+                ? schedule.clippedLogPosteriorVariances : schedule.betas.map { log($0) },
+            .logFixedVariance: schedule.fixedLogVariances,
             .meanX0Factor: schedule.posteriorMeanX0Factors,
             .meanXtFactor: schedule.posteriorMeanXtFactors,
         ]
@@ -87,4 +90,6 @@ public struct GaussianDiffusion {
         return fraction * entries(.logBeta, at: steps)
             + (1 - fraction) * entries(.logPosteriorVariance, at: steps)
     }
+    /// The logarithm of the variance for a network that does not learn it: [B, 1, 1, 1].
+    func fixedLogVariance(at steps: Tensor) -> Tensor { entries(.logFixedVariance, at: steps) }
 }

@@ -69,15 +69,15 @@ public struct NoiseSchedule: Sendable, Equatable {
 
     // MARK: Derived tables
 
-    /// √ᾱ
+    /// √ᾱ.
     public var signalScales: [Double] { alphaBars.map { $0.squareRoot() } }
-    /// √(1−ᾱ)
+    /// √(1−ᾱ).
     public var noiseScales: [Double] { alphaBars.map { (1 - $0).squareRoot() } }
-    /// √(1/ᾱ)
+    /// √(1/ᾱ).
     public var reciprocalSignalScales: [Double] { alphaBars.map { (1 / $0).squareRoot() } }
-    /// √(1/ᾱ − 1)
+    /// √(1/ᾱ − 1).
     public var noiseToSignalRatios: [Double] { alphaBars.map { (1 / $0 - 1).squareRoot() } }
-    /// ln(1−ᾱ)
+    /// ln(1−ᾱ).
     public var logNoiseVariances: [Double] { alphaBars.map { log(1 - $0) } }
 
     /// β̃, the variance of q(x_{t−1} | x_t, x₀).
@@ -92,6 +92,13 @@ public struct NoiseSchedule: Sendable, Equatable {
         guard stepCount > 1 else { return [] }
         let variances = posteriorVariances
         return ([variances[1]] + variances.dropFirst()).map { log($0) }
+    }
+
+    /// ln β, where the first is that of the clipped β̃: the variance of a network that does not
+    /// learn it ("fixed large").
+    public var fixedLogVariances: [Double] {
+        let first = clippedLogPosteriorVariances.prefix(1)
+        return first + betas.dropFirst(first.count).map { log($0) }
     }
 
     /// The factor of x₀ in the mean of q(x_{t−1} | x_t, x₀).
@@ -121,20 +128,26 @@ public enum Respacing: Sendable, Equatable {
     case sections([Int])
     /// Every s-th timestep from 0, with the first whole s that gives exactly so many.
     case ddim(Int)
+    /// The last n of n + 1 timesteps spread evenly from 0 to T−1, as diffusers gives them to
+    /// DPM-Solver, whose last step leads to x₀ itself.
+    case solver(Int)
 
-    /// Reads `50`, `10,15,20` or `ddim25`.
+    /// Reads `50`, `10,15,20`, `ddim25` or `solver20`.
     public init(_ text: String) throws(RespacingError) {
-        let isStrided = text.hasPrefix("ddim")
-        let counts = text.dropFirst(isStrided ? 4 : 0)
-            .split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-        guard counts.allSatisfy({ ($0 ?? 0) > 0 }), !isStrided || counts.count == 1 else {
-            throw RespacingError(
-                description: "\"\(text)\" is no respacing: expected a number of steps such as 50, "
-                    + "numbers for equal sections such as 10,15,20, or ddim25."
-            )
+        let word = text.prefix { $0.isLetter }
+        let counts = text.dropFirst(word.count)
+            .split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+        switch (word, counts.count) {
+        case _ where counts.contains { $0 < 1 }: break
+        case ("", _): self = .sections(counts); return
+        case ("ddim", 1): self = .ddim(counts[0]); return
+        case ("solver", 1): self = .solver(counts[0]); return
+        default: break
         }
-        let numbers = counts.compactMap { $0 }
-        self = isStrided ? .ddim(numbers[0]) : .sections(numbers)
+        throw RespacingError(
+            description: "\"\(text)\" is no respacing: expected a number of steps such as 50, "
+                + "numbers for equal sections such as 10,15,20, or ddim25, or solver20."
+        )
     }
 
     /// The rising timesteps that are visited.
@@ -148,6 +161,17 @@ public enum Respacing: Sendable, Equatable {
             throw RespacingError(
                 description: "No whole stride visits exactly \(count) of \(stepCount) timesteps."
             )
+        case .solver(let count):
+            guard count < stepCount else {
+                throw RespacingError(
+                    description: "A solver takes fewer steps than the \(stepCount) timesteps, "
+                        + "not \(count)."
+                )
+            }
+            let stride = Double(stepCount - 1) / Double(count)
+            return (1...count).map {
+                Int((Double($0) * stride).rounded(.toNearestOrEven))
+            }
         case .sections(let counts):
             return try sectioned(counts, of: stepCount)
         }
