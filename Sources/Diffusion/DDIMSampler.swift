@@ -46,7 +46,7 @@ public struct DDIMSampler: Sampler {
         coefficients = zip(schedule.alphaBars, schedule.previousAlphaBars).map { now, next in
             let sigma = eta * ((1 - next) / (1 - now)).squareRoot() * (1 - now / next).squareRoot()
             // Rounding, or η > 1, must not lead to the root of a negative number.
-            let rest = max(1 - next - sigma * sigma, 0)
+            let rest = Swift.max(1 - next - sigma * sigma, 0)
             return (x0: next.squareRoot(), epsilon: rest.squareRoot(), noise: sigma)
         }
     }

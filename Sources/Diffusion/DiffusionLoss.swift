@@ -106,8 +106,11 @@ extension GaussianDiffusion {
         _ mean2: Tensor,
         _ logVariance2: Tensor
     ) -> Tensor {
-        let ratio = logVariance1 - logVariance2
-        return (ratio.exp() - ratio - 1 + (mean1 - mean2).squared() * (-logVariance2).exp()) * 0.5
+        // NB: close numbers are subtracted: this is the reference's order, to round as it does.
+        var sum = logVariance2 - 1 - logVariance1
+        sum = sum + (logVariance1 - logVariance2).exp()
+        sum = sum + (mean1 - mean2).squared() * (-logVariance2).exp()
+        return sum * 0.5
     }
 
     /// The logarithm of the probability that a normal distribution gives to the bin of ±1/255

@@ -165,7 +165,7 @@ public final class DiT: Module {
         (timestepEmbedder(timesteps) + labelEmbedder(labels)).silu()
     }
 
-    /// [B, T, p·p·C'] → [B, C', H, W]
+    /// [B, T, p·p·C'] → [B, C', H, W].
     private func unpatchified(_ x: Tensor) -> Tensor {
         let p = configuration.patchSize
         let side = configuration.inputSize / p

@@ -46,7 +46,7 @@ final class TimestepEmbedder: Module {
         return second(x)  // [B, D]
     }
 
-    /// [cos(t·f), sin(t·f)], f_k = 10000^(-k/128): [B] → [B, 256]
+    /// [cos(t·f), sin(t·f)], f_k = 10000^(-k/128): [B] → [B, 256].
     func features(_ timesteps: Tensor) -> Tensor {
         let angles = timesteps.converted(to: .float32).unsqueezed(1) * frequencies
         return .concatenated([angles.cos(), angles.sin()], along: 1)
@@ -178,6 +178,6 @@ extension Tensor {
         layerNormalized(width: size(along: -1), epsilon: 1e-6) * (scale + 1) + shift
     }
 
-    /// x + gate·y
+    /// x + gate·y.
     fileprivate func addingGated(_ y: Tensor, gate: Tensor) -> Tensor { self + gate * y }
 }

@@ -15,6 +15,7 @@ extension DiT {
             hiddenSize: try config["hidden_size"].int,
             depth: try config["depth"].int,
             headCount: try config["num_heads"].int,
+            mlpRatio: config["mlp_ratio"].isNull ? 4 : try config["mlp_ratio"].double,
             classCount: try config["num_classes"].int
         )
         let weights = golden.group("model.")

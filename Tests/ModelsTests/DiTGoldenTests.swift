@@ -140,23 +140,22 @@ struct DiTGoldenTests {
         var configuration = try #require(DiT.Configuration.published["\(size)/2"])
         if isScaled { configuration = configuration.withScaleFactors() }
 
-        // All blocks with scale factors are alike, and all without: two stand for them, since the
-        // largest model would need 2.7 GB.
+        // All blocks with scale factors are alike, and all without: one of each stands for them,
+        // since the largest model would need 2.7 GB.
         var short = configuration
-        short.depth = 2
-        short.scaledBlockCount = min(1, configuration.scaledBlockCount)
+        short.depth = isScaled ? 2 : 1
+        short.scaledBlockCount = isScaled ? 1 : 0
         var generator = RandomGenerator(seed: 0)
-        let shapes = DiT(short, using: &generator).state().mapValues { $0 }
         var computed = [String: [Int]]()
         var trained = 0
-        for (name, tensor) in shapes {
+        for (name, tensor) in DiT(short, using: &generator).state() {
             var names = [name]
             if name.hasPrefix("blocks.") {
-                let rest = name.split(separator: ".", maxSplits: 2)[2]
-                let isFirst = name.hasPrefix("blocks.0.")
+                let parts = name.split(separator: ".", maxSplits: 2)
+                let standsForScaled = isScaled && parts[1] == "0"
                 names = (0..<configuration.depth)
-                    .filter { $0 < configuration.scaledBlockCount ? isFirst : !isFirst }
-                    .map { "blocks.\($0).\(rest)" }
+                    .filter { ($0 < configuration.scaledBlockCount) == standsForScaled }
+                    .map { "blocks.\($0).\(parts[2])" }
             }
             for name in names { computed[name] = tensor.shape }
             if DiT.isFineTuned(name) { trained += names.count * tensor.count }
