@@ -1,0 +1,77 @@
+extension Chart {
+    /// Where the numbers of a series stand in the CSV file, counted from 1 as gnuplot does.
+    struct Columns: Equatable {
+        var value: Int
+        var deviation: Int?
+        var samples: [Int]
+    }
+
+    /// The columns of every series: value, then deviation and single values where there are any.
+    var columns: [Columns] {
+        var next = 2
+        return series.map { series in
+            let value = next
+            next += 1
+            var deviation: Int?
+            if series.points.contains(where: { $0.deviation != nil }) {
+                deviation = next
+                next += 1
+            }
+            let sampleCount = series.points.map(\.samples.count).max() ?? 0
+            defer { next += sampleCount }
+            return Columns(
+                value: value,
+                deviation: deviation,
+                samples: Array(next..<next + sampleCount)
+            )
+        }
+    }
+
+    /// The positions that have a row: those of any series, or every category.
+    var positions: [Double] {
+        guard x.categories.isEmpty else { return x.categories.indices.map(Double.init) }
+        return Set(series.flatMap { $0.points.map(\.x) }).sorted()
+    }
+
+    /// Every number that is drawn: a row a position, empty where a series has no value.
+    package var csv: String {
+        var header = [x.title]
+        for (series, columns) in zip(series, columns) {
+            let name = self.series.count == 1 ? y.title : "\(series.name), \(y.title)"
+            header.append(name)
+            if columns.deviation != nil { header.append("\(name), deviation") }
+            header += columns.samples.indices.map { "\(name), value \($0 + 1)" }
+        }
+        var lines = [header.map(Self.quoted).joined(separator: ",")]
+
+        let points = series.map { series in
+            Dictionary(series.points.map { ($0.x, $0) }, uniquingKeysWith: { _, last in last })
+        }
+        for (row, position) in positions.enumerated() {
+            var fields = [
+                x.categories.isEmpty ? Self.digits(position) : Self.quoted(x.categories[row])
+            ]
+            for (points, columns) in zip(points, columns) {
+                let point = points[position]
+                fields.append(Self.digits(point?.y))
+                if columns.deviation != nil { fields.append(Self.digits(point?.deviation)) }
+                for index in columns.samples.indices {
+                    let samples = point?.samples ?? []
+                    fields.append(Self.digits(index < samples.count ? samples[index] : nil))
+                }
+            }
+            lines.append(fields.joined(separator: ","))
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func digits(_ value: Double?) -> String {
+        value.map(Words.number) ?? ""
+    }
+
+    /// Quotes a field that a CSV reader would otherwise split.
+    private static func quoted(_ field: String) -> String {
+        guard field.contains(where: { ",\"\n\r".contains($0) }) else { return field }
+        return "\"" + field.replacing("\"", with: "\"\"") + "\""
+    }
+}

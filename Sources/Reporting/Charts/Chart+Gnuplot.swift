@@ -1,0 +1,191 @@
+extension Chart {
+    /// A gnuplot script that reads `NAME.csv` and writes `NAME.svg`, both beside it.
+    ///
+    /// Text and axes are black and the ground is left empty: ``SVGFigure`` makes the black
+    /// follow the colour of the page.
+    package var gnuplotScript: String {
+        var lines = [
+            "# \(Self.oneLine(title))",
+            "# Run in this folder: gnuplot \(name).gp",
+            "set terminal svg size \(width),\(height) dynamic noenhanced font 'sans-serif,13'",
+            "set encoding utf8",
+            "set output '\(name).svg'",
+            "set datafile separator ','",
+            "set border 3 linewidth 1",
+            "set tics nomirror out scale 0.5",
+            "set xtics offset 0,0.3",
+            "set grid ytics back linetype 1 linewidth 0.5 linecolor rgb '#808080'",
+            "set xlabel \(Self.quoted(x.title)) offset 0,0.4",
+            "set ylabel \(Self.quoted(y.title)) offset 1,0",
+        ]
+        if series.count > 1 || !levels.isEmpty {
+            lines.append("set key above left horizontal Left reverse samplen 1.5")
+        } else {
+            lines.append("set key off")
+        }
+        lines += axisLines
+        if let colors = pointColors {
+            lines.append("colors = '\(colors)'")
+        }
+        if showsValues {
+            lines.append("larger(a, b) = a > b ? a : b")
+            lines.append("set offsets 0, 0, graph 0.08, 0")
+        }
+        let levels = levels.map {
+            "\(Words.number($0.y)) with lines dashtype 2 linewidth 1.5 linecolor rgb '#808080' "
+                + "title \(Self.quoted($0.label))"
+        }
+        let pieces = bands + marks + levels
+        lines.append("plot " + pieces.joined(separator: ", \\\n    "))
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var axisLines: [String] {
+        var lines: [String] = []
+        if x.categories.isEmpty {
+            lines.append("set autoscale xfix")
+            lines.append("set offsets graph 0.01, graph 0.01, 0, 0")
+        } else {
+            let tics = x.categories.enumerated().map { "\(Self.quoted($1)) \($0)" }
+            lines.append("set xtics (\(tics.joined(separator: ", ")))")
+            lines.append("set xrange [-0.6:\(Words.number(Double(x.categories.count) - 0.4))]")
+        }
+        for (letter, axis) in [("x", x), ("y", y)] {
+            if axis.isLogarithmic { lines.append("set logscale \(letter)") }
+            guard axis.minimum != nil || axis.maximum != nil else { continue }
+            let ends = [axis.minimum, axis.maximum].map { $0.map(Words.number) ?? "*" }
+            lines.append("set \(letter)range [\(ends[0]):\(ends[1])]")
+        }
+        return lines
+    }
+
+    private var bars: [Int] { series.indices.filter { series[$0].mark == .bars } }
+
+    private var barWidth: Double { bars.count == 1 ? 0.62 : 0.8 / Double(max(bars.count, 1)) }
+
+    /// The position of a series' values: the first column, or the row, beside other bars.
+    private func position(_ index: Int) -> String {
+        if x.categories.isEmpty { return "1" }
+        let offset = offset(index)
+        return offset == 0 ? "0" : "($0 + \(Words.number(offset)))"
+    }
+
+    private func offset(_ index: Int) -> Double {
+        guard let slot = bars.firstIndex(of: index) else { return 0 }
+        return (Double(slot) - Double(bars.count - 1) / 2) * barWidth
+    }
+
+    /// Whether there is room to write the values above the bars.
+    private var showsValues: Bool {
+        let count = bars.map { series[$0].points.count }.reduce(0, +)
+        return (1...10).contains(count)
+    }
+
+    /// The value of each bar, above its whisker and circles.
+    private func valueMark(_ index: Int, _ columns: Columns) -> String {
+        let tops =
+            ["$\(columns.value)"]
+            + [columns.deviation.map { "$\(columns.value) + $\($0)" }].compactMap { $0 }
+            + columns.samples.map { "$\($0)" }
+        let top = tops.dropFirst().reduce(tops[0]) { "larger(\($0), \($1))" }
+        return "'\(name).csv' skip 1 using \(position(index)):(\(top))"
+            + ":(sprintf('%.1f', $\(columns.value))) with labels offset 0,0.7 notitle"
+    }
+
+    /// Circles for the single values of a bar, beside each other on the right of its whisker.
+    private func sampleMarks(_ index: Int, _ columns: Columns) -> [String] {
+        let count = Double(columns.samples.count)
+        return columns.samples.enumerated().map { slot, column in
+            let shift = (0.14 + 0.3 * (Double(slot) + 0.5) / count) * barWidth
+            let x = Words.number(offset(index) + shift)
+            return "'\(name).csv' skip 1 using ($0 + \(x)):\(column) with points pointtype 6 "
+                + "pointsize 0.45 linewidth 2 linecolor rgb 'black' notitle"
+        }
+    }
+
+    /// Colours of single bars, by row, where the points of the one bar series have their own.
+    private var pointColors: String? {
+        guard bars.count == 1, let points = bars.first.map({ series[$0].points }),
+            points.contains(where: { $0.color != nil })
+        else { return nil }
+        return positions.map { position in
+            let color = points.first { $0.x == position }?.color ?? .grey
+            return String(Int(color.light.dropFirst(), radix: 16) ?? 0)
+        }.joined(separator: " ")
+    }
+
+    private var bands: [String] {
+        zip(series.indices, columns).compactMap { index, columns in
+            guard let deviation = columns.deviation, series[index].isLine else { return nil }
+            let value = columns.value
+            return "'\(name).csv' skip 1 using \(position(index))"
+                + ":($\(value) - $\(deviation)):($\(value) + $\(deviation)) with filledcurves "
+                + "fillcolor rgb '\(series[index].color.light)' fillstyle transparent solid 0.2 "
+                + "noborder notitle"
+        }
+    }
+
+    private var marks: [String] {
+        zip(series.indices, columns).flatMap { index, columns in
+            let series = series[index]
+            let file = "'\(name).csv' skip 1 using \(position(index)):"
+            let color = "rgb '\(series.color.light)'"
+            // A single series is named by the axis.
+            let title = self.series.count > 1 ? "title \(Self.quoted(series.name))" : "notitle"
+            // Dashes and point shapes tell series apart where colours cannot, as in a grey print.
+            let dash = series.isLine ? "dashtype \([1, 2, 4, 3, 5][index % 5])" : ""
+            let shape = "pointtype \([7, 5, 9, 13, 11, 6, 4, 8, 12, 10][index % 10])"
+            var pieces: [String] = []
+            switch series.mark {
+            case .line:
+                pieces.append(
+                    "\(file)\(columns.value) with lines linewidth 2 \(dash) linecolor \(color) \(title)"
+                )
+            case .lineWithPoints:
+                pieces.append(
+                    "\(file)\(columns.value) with linespoints linewidth 2 \(dash) \(shape) "
+                        + "pointsize 0.5 linecolor \(color) \(title)"
+                )
+            case .points:
+                pieces.append(
+                    "\(file)\(columns.value) with points \(shape) pointsize 0.6 "
+                        + "linecolor \(color) \(title)"
+                )
+            case .bars:
+                let fill =
+                    pointColors == nil
+                    ? "linecolor \(color)" : "linecolor rgb variable"
+                let varying = pointColors == nil ? "" : ":(word(colors, int($0) + 1) + 0)"
+                pieces.append(
+                    "\(file)\(columns.value):(\(Words.number(barWidth * 0.92)))\(varying) with boxes "
+                        + "fillstyle solid 1 noborder \(fill) \(title)"
+                )
+            }
+            if series.mark == .bars { pieces += sampleMarks(index, columns) }
+            if let deviation = columns.deviation, !series.isLine {
+                // Arrows with flat heads: error bars would punch a white dot into the bar.
+                let value = columns.value
+                pieces.append(
+                    "\(file)($\(value) - $\(deviation)):(0):(2 * $\(deviation)) with vectors "
+                        + "heads size graph 0.012,90 fixed linewidth 1.5 linecolor rgb 'black' notitle"
+                )
+            }
+            if series.mark == .bars, showsValues { pieces.append(valueMark(index, columns)) }
+            return pieces
+        }
+    }
+
+    private static func oneLine(_ text: String) -> String {
+        text.replacing("\n", with: " ")
+    }
+
+    /// A string that gnuplot takes literally: in single quotes, those inside doubled.
+    private static func quoted(_ text: String) -> String {
+        "'" + oneLine(text).replacing("'", with: "''") + "'"
+    }
+}
+
+extension Chart.Series {
+    /// Whether its values are joined, so that deviations become a band.
+    var isLine: Bool { mark == .line || mark == .lineWithPoints }
+}

@@ -1,0 +1,60 @@
+import Foundation
+
+/// Writes charts into the folder `figures/` of a run and has gnuplot draw them.
+struct FigureWriter {
+    /// The folder `figures/`.
+    var folder: URL
+    /// The program that draws, where it is installed.
+    var gnuplot: Gnuplot?
+
+    /// Writes a chart's numbers and script, draws it, and returns it as the page shows it.
+    ///
+    /// A picture that cannot be drawn is no error: the page says why it is not there.
+    func view(_ chart: Chart) throws -> FigureView {
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw Self.unwritable(folder, error)
+        }
+        try Self.write(chart.csv, to: folder.appending(path: "\(chart.name).csv"))
+        try Self.write(chart.gnuplotScript, to: folder.appending(path: "\(chart.name).gp"))
+        var view = FigureView(
+            title: chart.title,
+            caption: chart.description,
+            data: "\(folder.lastPathComponent)/\(chart.name).csv"
+        )
+        guard let gnuplot else {
+            view.failure = "Not drawn, since gnuplot is not installed."
+            return view
+        }
+        do {
+            let source = try gnuplot.draw(chart.name, in: folder)
+            let figure = SVGFigure(gnuplot: source, chart: chart)
+            try Self.write(figure.document, to: folder.appending(path: "\(chart.name).svg"))
+            view.svg = figure.element
+        } catch let failure as Gnuplot.Failure {
+            view.failure = "Not drawn: \(failure.message)."
+        }
+        return view
+    }
+
+    /// Writes a text file in one step, so that nobody ever sees half of it.
+    static func write(_ text: String, to file: URL) throws {
+        do {
+            try Data(text.utf8).write(to: file, options: .atomic)
+        } catch {
+            throw unwritable(file, error)
+        }
+    }
+
+    private static func unwritable(_ file: URL, _ error: any Error) -> ReportError {
+        ReportError(
+            .unwritable,
+            """
+            \(file.path(percentEncoded: false)): this cannot be written \
+            (\(error.localizedDescription)). Check the permissions of the run folder and the space \
+            on its disk.
+            """
+        )
+    }
+}

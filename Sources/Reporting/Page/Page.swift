@@ -1,0 +1,115 @@
+import Foundation
+import Mustache
+
+/// The whole page: every section with its numbers, ready for the templates.
+///
+/// The templates read the stored properties of this and of the sections, by their names.
+struct Page {
+    var name: String
+    var subtitle: String
+    var styleSheet: String
+    var summary: SummarySection
+    var accuracy: AccuracySection?
+    var gallery: GallerySection?
+    var curves: [FigureGroupView]
+    var costs: CostsSection?
+    var provenance: ProvenanceSection
+
+    var hasCurves: Bool
+
+    init(run: RunFolder, gnuplot: Gnuplot?) throws {
+        name = run.name
+        subtitle = Self.subtitle(run)
+        styleSheet = StyleSheet.css
+
+        let writer = FigureWriter(folder: run.url.appending(path: "figures"), gnuplot: gnuplot)
+        accuracy = AccuracySection(
+            run,
+            figures: try AccuracyFigures.bars(run.results?.results ?? []).map(writer.view)
+        )
+        gallery = try GallerySection(run)
+        let log = run.metrics ?? MetricsLog()
+        let groups =
+            TrainingFigures.groups(log) + [AccuracyFigures.curves(log)].compactMap { $0 }
+        curves = try groups.map { group in
+            FigureGroupView(
+                title: group.title,
+                note: group.note,
+                figures: try group.charts.map(writer.view),
+                details: try group.details.map(writer.view)
+            )
+        }
+        hasCurves = !curves.isEmpty
+        costs = CostsSection(run.results?.costs ?? [])
+        provenance = ProvenanceSection(run)
+
+        var gaps = Self.gaps(run)
+        let hasFigures = accuracy?.figures.isEmpty == false || !curves.isEmpty
+        if hasFigures, gnuplot == nil {
+            gaps.append(
+                """
+                The curves and bars are not drawn, since gnuplot was not found. Their numbers are \
+                in the folder figures. Install it (Debian: apt-get install gnuplot-nox) and build \
+                this report again.
+                """
+            )
+        }
+        summary = SummarySection(run, gaps: gaps)
+    }
+
+    /// What was run when, on what.
+    private static func subtitle(_ run: RunFolder) -> String {
+        let keys = [("startedAt", "started "), ("device", "on "), ("version", "distill ")]
+        let parts = keys.compactMap { key, prefix in
+            run.provenance?[key].map { prefix + $0.text }
+        }
+        return parts.joined(separator: " · ")
+    }
+
+    private static func gaps(_ run: RunFolder) -> [String] {
+        var gaps: [String] = []
+        if run.results?.results.isEmpty != false {
+            gaps.append(
+                """
+                No network has been evaluated yet, so there are no accuracies. Start the run \
+                again: it goes on where it stopped.
+                """
+            )
+        }
+        if run.surrogate == nil {
+            gaps.append("No surrogate images have been sampled yet.")
+        }
+        if run.baselines.isEmpty {
+            gaps.append("There are no images of other methods to compare with.")
+        }
+        if run.metrics?.records.isEmpty != false {
+            gaps.append("No step of a training has been logged yet, so there are no curves.")
+        }
+        if run.metrics?.endsTorn == true {
+            gaps.append(
+                "The last line of metrics.jsonl was cut off in the middle and is left out."
+            )
+        }
+        if run.results?.costs.isEmpty != false {
+            gaps.append("No times and memory of finished stages have been recorded yet.")
+        }
+        if run.provenance == nil {
+            gaps.append("There is no provenance.json, so where this run comes from is not known.")
+        }
+        if run.recipe == nil {
+            gaps.append(
+                "There is no recipe.resolved.yaml, so the values that were used are not known."
+            )
+        }
+        return gaps
+    }
+
+    /// The page as text.
+    func html() throws -> String {
+        var library = MustacheLibrary()
+        for (name, template) in Templates.all {
+            try library.register(template, named: name)
+        }
+        return library.render(self, withTemplate: "page") ?? ""
+    }
+}

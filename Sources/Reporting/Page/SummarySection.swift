@@ -1,0 +1,176 @@
+/// The numbers in plain words, claiming nothing that the spread over seeds could explain.
+struct SummarySection {
+    /// One number that stands out.
+    struct Tile {
+        var name: String
+        var value: String
+        var detail: String
+        /// Whether it is the method of this run.
+        var isOwn: Bool
+    }
+
+    /// What was measured with one network and number of images per class.
+    struct Finding {
+        var heading: String
+        var tiles: [Tile]
+        var paragraphs: [String]
+    }
+
+    var findings: [Finding]
+    var remarks: [String]
+    /// What is not there yet, and how to get it.
+    var gaps: [String]
+
+    /// At most so many findings are put in words; the table holds all.
+    private static let findingCount = 6
+
+    init(_ run: RunFolder, gaps: [String]) {
+        self.gaps = gaps
+        findings = []
+        remarks = []
+        let results = run.results?.results ?? []
+        let groups = AccuracyFigures.groups(results).flatMap { group in
+            group.imagesPerClass.map { count in
+                group.results.filter { $0.imagesPerClass == count }
+            }
+        }
+        findings = groups.prefix(Self.findingCount).map {
+            Self.finding($0, own: run.surrogate?.method ?? "minimax")
+        }
+        if !findings.isEmpty {
+            remarks.append(
+                """
+                Accuracies are those after the last epoch of training, on images that took no \
+                part in it. ± is the sample standard deviation over the seeds of the training. \
+                Two methods are called different only when their means are further apart than \
+                both deviations together.
+                """
+            )
+        }
+        if groups.count > findings.count {
+            remarks.append(
+                "\(groups.count - findings.count) more comparisons are in the table below."
+            )
+        }
+        remarks += [Self.compression(run), Self.costs(run.results?.costs ?? [])].compactMap { $0 }
+    }
+
+    private static func finding(_ results: [AccuracyResult], own: String) -> Finding {
+        let results = results.sorted(by: AccuracyResult.precedes)
+        let best = results.max { $0.last.mean < $1.last.mean }
+        // The method of this run leads; in a run of baselines alone, the best one.
+        guard let lead = results.first(where: { $0.method == own }) ?? best else {
+            return Finding(heading: "", tiles: [], paragraphs: [])
+        }
+        let network = Names.network(lead.network)
+        let others = results.filter { $0.method != lead.method }
+        var measured = """
+            \(network) trained from scratch on \(images(lead)) (\(lead.imagesPerClass) per class) \
+            reaches \(accuracy(lead)) on \(testImages(lead)).
+            """
+        if !others.isEmpty {
+            let parts = others.map { "\(accuracy($0)) on \(images($0))" }
+            measured += " It reaches \(Words.list(parts))."
+        }
+        let compared = verdicts(lead, others).joined(separator: " ")
+        return Finding(
+            heading: "\(network), \(Words.count(lead.imagesPerClass, "image")) per class",
+            tiles: results.map { result in
+                Tile(
+                    name: Method(result.method).longName,
+                    value: Words.percent(result.last.mean),
+                    detail: detail(result.last),
+                    isOwn: result.method == own
+                )
+            },
+            paragraphs: [measured, compared].filter { !$0.isEmpty }
+        )
+    }
+
+    /// One sentence a comparison, or all methods sorted by their verdict where there are many.
+    private static func verdicts(_ lead: AccuracyResult, _ others: [AccuracyResult]) -> [String] {
+        let name = Method(lead.method).shortName
+        let compared = others.map { ($0, Comparison(lead.last, $0.last)) }
+        guard others.count > 3 else {
+            return compared.map { $1.sentence(name, Method($0.method).shortName) }
+        }
+        var above: [String] = []
+        var below: [String] = []
+        var equal: [String] = []
+        var unknown: [String] = []
+        for (other, comparison) in compared {
+            let other = Method(other.method).shortName
+            switch comparison {
+            case .higher(let by): above.append("\(other) (by \(Words.points(by)))")
+            case .lower(let by): below.append("\(other) (by \(Words.points(by)))")
+            case .withinDeviations: equal.append(other)
+            case .unknownDeviation: unknown.append(other)
+            }
+        }
+        return [
+            above.isEmpty
+                ? nil
+                : "\(name) is above \(Words.list(above)), in percentage points, each time by more than the deviations.",
+            below.isEmpty
+                ? nil
+                : "\(name) is below \(Words.list(below)), in percentage points, each time by more than the deviations.",
+            equal.isEmpty
+                ? nil
+                : "Between \(name) and \(Words.list(equal)) the differences lie within the deviations: none is shown to be better.",
+            unknown.isEmpty
+                ? nil
+                : "For \(Words.list(unknown)) a single seed leaves the spread unknown, so differences may be chance.",
+        ].compactMap { $0 }
+    }
+
+    private static func accuracy(_ result: AccuracyResult) -> String {
+        Words.percent(result.last.mean, deviation: result.last.deviation)
+    }
+
+    private static func detail(_ accuracy: AccuracyResult.Accuracy) -> String {
+        let seeds = Words.count(accuracy.values.count, "seed")
+        return accuracy.deviation.map { "±\(Words.space)\(Words.points($0)) over \(seeds)" }
+            ?? seeds
+    }
+
+    private static func images(_ result: AccuracyResult) -> String {
+        let phrase = Method(result.method).imagesPhrase
+        return result.trainImages.map { "\(Words.count($0)) \(phrase)" } ?? phrase
+    }
+
+    private static func testImages(_ result: AccuracyResult) -> String {
+        result.test?.images.map { "the \(Words.count($0)) test images" } ?? "the test set"
+    }
+
+    /// How much smaller the surrogate is, where the provenance counts the training images.
+    private static func compression(_ run: RunFolder) -> String? {
+        let datasets = run.provenance?["datasets"]?.array ?? []
+        let training = datasets.first { ["train", "training"].contains($0["role"]?.string) }
+        guard let source = training?["images"]?.number, let surrogate = run.surrogate else {
+            return nil
+        }
+        let count = surrogate.classes.values.map(\.count).reduce(0, +)
+        guard count > 0, source > Double(count) else { return nil }
+        let ratio = Words.count(Int((source / Double(count)).rounded()))
+        return """
+            The surrogate has \(Words.count(count, "image")) in place of the \
+            \(Words.count(Int(source))) training images: one for every \(ratio).
+            """
+    }
+
+    private static func costs(_ costs: [Results.Cost]) -> String? {
+        guard !costs.isEmpty else { return nil }
+        let total = costs.map(\.seconds).reduce(0, +)
+        let devices = Set(costs.compactMap(\.device)).sorted()
+        let place = devices.isEmpty ? "" : " on \(Words.list(devices))"
+        let peak = costs.max { ($0.peakMemoryBytes ?? 0) < ($1.peakMemoryBytes ?? 0) }
+        var sentence = "All stages took \(Words.duration(total))\(place)"
+        if let peak, let bytes = peak.peakMemoryBytes {
+            sentence += """
+                ; the most memory, \(Words.bytes(bytes)), was in use during \
+                \(Names.stage(peak.stage).lowercased())
+                """
+        }
+        return sentence + "."
+    }
+}

@@ -1,0 +1,116 @@
+import Foundation
+
+/// What `results.json` holds: accuracies of networks trained on each method's images, and costs.
+package struct Results: Decodable, Sendable {
+    /// Seconds and memory of one stage of the run.
+    package struct Cost: Decodable, Sendable {
+        package var stage: String
+        package var seconds: Double
+        package var peakMemoryBytes: Double?
+        package var device: String?
+    }
+
+    package var results: [AccuracyResult] = []
+    package var costs: [Cost] = []
+
+    private enum CodingKeys: CodingKey {
+        case results, costs
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        results = try container.decodeIfPresent([AccuracyResult].self, forKey: .results) ?? []
+        costs = try container.decodeIfPresent([Cost].self, forKey: .costs) ?? []
+    }
+
+    init() {}
+
+    /// Decodes the file and checks that its means are those of its values.
+    static func read(_ file: RunFile) throws -> Results {
+        let results = try file.decoded(Results.self)
+        for (index, result) in results.results.enumerated() {
+            for (key, accuracy) in [("last", result.last), ("best", result.best)] {
+                guard let accuracy else { continue }
+                if let fault = accuracy.fault {
+                    throw ReportError.malformed(
+                        file.path,
+                        "results[\(index)].\(key) (\(result.method)) \(fault)",
+                        remedy: "Evaluate this method again, or correct the file."
+                    )
+                }
+            }
+        }
+        return results
+    }
+}
+
+/// The accuracy of one network trained on the images of one method, over several seeds.
+package struct AccuracyResult: Decodable, Sendable {
+    /// Fractions between 0 and 1, one a seed.
+    package struct Accuracy: Decodable, Sendable {
+        package var values: [Double]
+        package var mean: Double
+        package var sampleDeviation: Double?
+
+        package init(values: [Double], mean: Double, sampleDeviation: Double?) {
+            self.values = values
+            self.mean = mean
+            self.sampleDeviation = sampleDeviation
+        }
+
+        /// The spread over seeds; nothing when a single seed leaves it unknown.
+        package var deviation: Double? { values.count > 1 ? sampleDeviation : nil }
+
+        var fault: String? {
+            guard let least = values.min(), let most = values.max() else {
+                return "has no values"
+            }
+            guard least >= 0, most <= 1 else {
+                return
+                    "has the value \(least < 0 ? least : most), but accuracies lie between 0 and 1"
+            }
+            let average = values.reduce(0, +) / Double(values.count)
+            guard abs(average - mean) < 1e-4 else {
+                return "says mean \(mean), but its values average \(average)"
+            }
+            return nil
+        }
+    }
+
+    /// A folder of images that was trained or tested on.
+    package struct Images: Decodable, Sendable {
+        package var path: String?
+        package var fingerprint: String?
+        package var images: Int?
+    }
+
+    package var method: String
+    package var imagesPerClass: Int
+    package var network: String
+    package var protocolName: String?
+    package var classes: Int?
+    package var train: Images?
+    package var test: Images?
+    package var seeds: [Int]?
+    package var epochs: Int?
+    package var last: Accuracy
+    package var best: Accuracy?
+    package var seconds: Double?
+    package var peakMemoryBytes: Double?
+
+    private enum CodingKeys: String, CodingKey {
+        case method, imagesPerClass, network, classes, train, test, seeds, epochs, last, best
+        case seconds, peakMemoryBytes
+        case protocolName = "protocol"
+    }
+
+    /// The order of every table and figure: by images per class, then by method.
+    static func precedes(_ left: AccuracyResult, _ right: AccuracyResult) -> Bool {
+        (left.imagesPerClass, Method(left.method)) < (right.imagesPerClass, Method(right.method))
+    }
+
+    /// Number of images the network was trained on.
+    package var trainImages: Int? {
+        train?.images ?? classes.map { $0 * imagesPerClass }
+    }
+}

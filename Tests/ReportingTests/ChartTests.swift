@@ -1,0 +1,155 @@
+import Foundation
+import Reporting
+import Testing
+
+@Suite("Charts")
+struct ChartTests {
+    private static let lines = Chart(
+        name: "Loss of DiT, 1",
+        title: "Loss",
+        description: "Falls from 1 to 0.25.",
+        x: .init("step"),
+        y: .init("loss", unit: "nats"),
+        series: [
+            .init(
+                "DiT, small",
+                color: .orange,
+                mark: .line,
+                points: [
+                    .init(0, 1, deviation: 0.5), .init(10, 0.5, deviation: 0.125),
+                    .init(20, 0.25),
+                ]
+            ),
+            .init("it's", color: .blue, mark: .lineWithPoints, points: [.init(10, 0.75)]),
+        ]
+    )
+
+    private static let bars = Chart(
+        name: "accuracy",
+        title: "Accuracy",
+        description: "Minimax is highest.",
+        x: .init("method", categories: ["Random", "Minimax"]),
+        y: .init("accuracy", unit: "%", minimum: 0),
+        series: [
+            .init(
+                "accuracy",
+                color: .blue,
+                mark: .bars,
+                points: [
+                    .init(0, 70, deviation: 1, samples: [69, 71], color: .green),
+                    .init(1, 75, color: .blue),
+                ]
+            )
+        ],
+        levels: [.init(y: 10, label: "guessing")]
+    )
+
+    @Test("The CSV file of lines has a row for every position of any series")
+    func csvOfLines() {
+        #expect(
+            Self.lines.csv == """
+                step,"DiT, small, loss (nats)","DiT, small, loss (nats), deviation","it's, loss (nats)"
+                0,1,0.5,
+                10,0.5,0.125,0.75
+                20,0.25,,
+
+                """
+        )
+    }
+
+    @Test("The CSV file of bars names the categories and lists single values")
+    func csvOfBars() {
+        #expect(
+            Self.bars.csv == """
+                method,accuracy (%),"accuracy (%), deviation","accuracy (%), value 1","accuracy (%), value 2"
+                Random,70,1,69,71
+                Minimax,75,,,
+
+                """
+        )
+    }
+
+    @Test("Names become safe file names")
+    func names() {
+        #expect(Self.lines.name == "loss-of-dit-1")
+        #expect(Chart.slug("../../etc") == "etc")
+        #expect(Chart.slug("…") == "chart")
+    }
+
+    @Test("The gnuplot scripts are as recorded")
+    func scripts() throws {
+        try expectSnapshot(Self.lines.gnuplotScript, "lines.gp")
+        try expectSnapshot(Self.bars.gnuplotScript, "bars.gp")
+    }
+
+    @Test("Quotes in names cannot end a string of the script")
+    func quoting() {
+        #expect(Self.lines.gnuplotScript.contains("title 'it''s'"))
+    }
+
+    @Test("gnuplot draws lines, bands, bars and whiskers", .enabled(if: Gnuplot() != nil))
+    func drawing() throws {
+        let gnuplot = try #require(Gnuplot())
+        let run = try TemporaryRun()
+        for chart in [Self.lines, Self.bars] {
+            let figure = try run.draw(chart, with: gnuplot)
+            let document = try XMLDocumentReader.elements(figure.document)
+            #expect(document["svg"] == 1)
+            #expect(document["title"] == 1)
+            #expect(document["desc"] == 1)
+            for series in chart.series where series.points.allSatisfy({ $0.color == nil }) {
+                #expect(figure.element.contains("\"\(series.color.light)\""), "\(series.name)")
+            }
+            #expect(figure.element.contains("currentColor"))
+            for fixed in ["'black'", "\"black\"", "rgb(", "Gnuplot", "gnuplot_plot_1</title>"] {
+                #expect(!figure.element.contains(fixed), "\(fixed)")
+            }
+        }
+        // Two bars with their own colours, a whisker for the one whose spread is known.
+        let bars = try run.draw(Self.bars, with: gnuplot)
+        #expect(bars.element.contains("fill=\"\(Palette.Color.green.light)\""))
+        #expect(bars.element.contains("fill=\"\(Palette.Color.blue.light)\""))
+        #expect(bars.element.contains("70.0</text>"))
+        #expect(bars.element.contains("guessing</text>"))
+    }
+
+    @Test(
+        "A script that gnuplot refuses is reported with gnuplot's words",
+        .enabled(if: Gnuplot() != nil)
+    )
+    func refused() throws {
+        let gnuplot = try #require(Gnuplot())
+        let run = try TemporaryRun()
+        try run.write("set nonsense\n", to: "broken.gp")
+        let failure = try #require(throws: Gnuplot.Failure.self) {
+            try run.draw("broken", with: gnuplot)
+        }
+        #expect(failure.message.contains("broken.gp"))
+        #expect(failure.message.contains("unrecognized option"))
+    }
+
+    @Test("gnuplot is looked for on the search path alone")
+    func searchPath() {
+        #expect(Gnuplot(searchPath: "/nowhere:/dev/null") == nil)
+        #expect(Gnuplot(searchPath: "") == nil)
+    }
+
+    @Test("Every colour stands out on its ground by at least 3 to 1")
+    func contrast() {
+        func luminance(_ hex: String) -> Double {
+            let value = Int(hex.dropFirst(), radix: 16) ?? 0
+            let parts = [16, 8, 0].map { shift -> Double in
+                let channel = Double(value >> shift & 255) / 255
+                return channel <= 0.04045
+                    ? channel / 12.92 : pow((channel + 0.055) / 1.055, 2.4)
+            }
+            return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+        }
+        for color in Palette.Color.allCases {
+            #expect(1.05 / (luminance(color.light) + 0.05) >= 3, "\(color) on white")
+            let ground = luminance("#1c1f25")
+            #expect((luminance(color.dark) + 0.05) / (ground + 0.05) >= 3, "\(color) on dark")
+        }
+        #expect(Set(Palette.Color.allCases.map(\.light)).count == Palette.Color.allCases.count)
+    }
+}
