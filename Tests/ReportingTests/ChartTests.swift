@@ -7,7 +7,7 @@ struct ChartTests {
     private static let lines = Chart(
         name: "Loss of DiT, 1",
         title: "Loss",
-        description: "Falls from 1 to 0.25.",
+        caption: "Falls from 1 to 0.25.",
         x: .init("step"),
         y: .init("loss", unit: "nats"),
         series: [
@@ -27,7 +27,7 @@ struct ChartTests {
     private static let bars = Chart(
         name: "accuracy",
         title: "Accuracy",
-        description: "Minimax is highest.",
+        caption: "Minimax is highest.",
         x: .init("method", categories: ["Random", "Minimax"]),
         y: .init("accuracy", unit: "%", minimum: 0),
         series: [

@@ -27,7 +27,7 @@ extension Chart {
         if let colors = pointColors {
             lines.append("colors = '\(colors)'")
         }
-        if showsValues {
+        if isLegible {
             lines.append("larger(a, b) = a > b ? a : b")
             lines.append("set offsets 0, 0, graph 0.08, 0")
         }
@@ -75,10 +75,12 @@ extension Chart {
         return (Double(slot) - Double(bars.count - 1) / 2) * barWidth
     }
 
-    /// Whether there is room to write the values above the bars.
-    private var showsValues: Bool {
+    /// Up to so many bars have room for their values and for circles.
+    static let legibleBars = 10
+
+    private var isLegible: Bool {
         let count = bars.map { series[$0].points.count }.reduce(0, +)
-        return (1...10).contains(count)
+        return (1...Self.legibleBars).contains(count)
     }
 
     /// The value of each bar, above its whisker and circles.
@@ -161,7 +163,7 @@ extension Chart {
                         + "fillstyle solid 1 noborder \(fill) \(title)"
                 )
             }
-            if series.mark == .bars { pieces += sampleMarks(index, columns) }
+            if series.mark == .bars, isLegible { pieces += sampleMarks(index, columns) }
             if let deviation = columns.deviation, !series.isLine {
                 // Arrows with flat heads: error bars would punch a white dot into the bar.
                 let value = columns.value
@@ -170,7 +172,7 @@ extension Chart {
                         + "heads size graph 0.012,90 fixed linewidth 1.5 linecolor rgb 'black' notitle"
                 )
             }
-            if series.mark == .bars, showsValues { pieces.append(valueMark(index, columns)) }
+            if series.mark == .bars, isLegible { pieces.append(valueMark(index, columns)) }
             return pieces
         }
     }

@@ -97,21 +97,24 @@ package struct Chart: Equatable, Sendable {
     /// The stem of the file names: lower-case letters, digits and hyphens.
     package var name: String
     package var title: String
-    /// What the figure shows, with its most important numbers, for those who cannot see it.
-    package var description: String
+    /// How to read the figure, below it.
+    package var caption: String
+    /// The most important numbers, for those who cannot see the figure.
+    package var summary: String
     package var x: Axis
     package var y: Axis
     package var series: [Series]
     package var levels: [Level] = []
     /// Width in CSS pixels; narrow enough that a telephone shows it almost unscaled.
     package var width = 480
-    /// Height in CSS pixels.
-    package var height = 300
+    /// Height in CSS pixels: that of the plot, and of the rows of the key above it.
+    package var height: Int { 300 + 17 * (keyRows - 1) }
 
     package init(
         name: String,
         title: String,
-        description: String,
+        caption: String,
+        summary: String = "",
         x: Axis,
         y: Axis,
         series: [Series],
@@ -119,11 +122,20 @@ package struct Chart: Equatable, Sendable {
     ) {
         self.name = Self.slug(name)
         self.title = title
-        self.description = description
+        self.caption = caption
+        self.summary = summary
         self.x = x
         self.y = y
         self.series = series
         self.levels = levels
+    }
+
+    /// How many rows the names of the series take, by the rough width of a letter.
+    private var keyRows: Int {
+        let names = (series.count > 1 ? series.map(\.name) : []) + levels.map(\.label)
+        let widest = names.map(\.count).max() ?? 0
+        let columns = max(1, (width - 90) / (widest * 8 + 50))
+        return max(1, (names.count + columns - 1) / columns)
     }
 
     /// Names are file names and parts of the script, so nothing else may be in them.

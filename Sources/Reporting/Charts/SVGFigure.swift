@@ -27,13 +27,15 @@ package struct SVGFigure: Sendable {
         text = Self.replaced(text, #"(id=['"]|href=['"]#)"#, with: "$1\(chart.name)-")
         text = Self.replaced(text, #"[ \t]*\n\s*"#, with: "\n")
 
+        let description = [chart.caption, chart.summary].filter { !$0.isEmpty }
+            .joined(separator: " ")
         let identity = "\(chart.name)-figure"
         let opening = """
             <svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" \
             class="chart" viewBox="0 0 \(chart.width) \(chart.height)" role="img" \
             aria-labelledby="\(identity)-title \(identity)-description">
             <title id="\(identity)-title">\(Self.escaped(chart.title))</title>
-            <desc id="\(identity)-description">\(Self.escaped(chart.description))</desc>
+            <desc id="\(identity)-description">\(Self.escaped(description))</desc>
             """
         if let end = text.range(of: ">") { text.removeSubrange(..<end.upperBound) }
         element = opening + text.trimmingCharacters(in: .newlines.union(.whitespaces))

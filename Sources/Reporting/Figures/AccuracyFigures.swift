@@ -42,7 +42,9 @@ enum AccuracyFigures {
     static func bars(_ results: [AccuracyResult]) -> [Chart] {
         let groups = groups(results)
         return groups.enumerated().map { index, group in
-            let suffix = groups.count > 1 ? "-\(index + 1)" : ""
+            // The same network under another protocol needs a name of its own.
+            let earlier = groups[..<index].filter { $0.network == group.network }.count
+            let suffix = earlier > 0 ? "-\(earlier + 1)" : ""
             return bars(group, name: "accuracy-\(group.network)\(suffix)")
         }
     }
@@ -97,10 +99,11 @@ enum AccuracyFigures {
         var chart = Chart(
             name: name,
             title: "Accuracy of \(network) on the test set",
-            description: """
-                Bars: mean over the seeds; whiskers: sample standard deviation; circles: single \
-                seeds. \(Words.list(values)).
+            caption: """
+                Bars: mean over the seeds; whiskers: sample standard deviation\
+                \(group.results.count > Chart.legibleBars ? "." : "; circles: single seeds.")
                 """,
+            summary: Words.list(values) + ".",
             x: axis,
             y: .init("accuracy", unit: "%", minimum: 0),
             series: series
@@ -117,7 +120,7 @@ enum AccuracyFigures {
     /// Test accuracy over the epochs, a chart a network and number of images per class.
     static func curves(_ log: MetricsLog) -> FigureGroup? {
         let records = log.records.filter {
-            $0.stage == "evaluate" && $0.method != nil && $0["epoch"] != nil
+            $0.stage.hasPrefix("evaluate") && $0.method != nil && $0["epoch"] != nil
                 && $0["testAccuracy"] != nil
         }
         struct Key: Hashable {
@@ -146,16 +149,14 @@ enum AccuracyFigures {
                 key.imagesPerClass > 0
                 ? ", \(Words.count(Int(key.imagesPerClass), "image")) per class" : ""
             let ends = series.map {
-                "\($0.name) \(Words.significant($0.points.last?.y ?? 0, digits: 3)) %"
+                "\($0.name) \(Words.significant($0.points.last?.y ?? 0, digits: 3))\(Words.space)%"
             }
             return Chart(
                 name: "evaluate-\(key.network)"
                     + (key.imagesPerClass > 0 ? "-\(Int(key.imagesPerClass))" : ""),
                 title: "Test accuracy of \(network) while it trains\(images)",
-                description: """
-                    Means over the seeds, bands one sample standard deviation. At the end: \
-                    \(Words.list(ends)).
-                    """,
+                caption: "Means over the seeds; bands: one sample standard deviation.",
+                summary: "At the end: \(Words.list(ends)).",
                 x: .init("epoch"),
                 y: .init("test accuracy", unit: "%"),
                 series: series

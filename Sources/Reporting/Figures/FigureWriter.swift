@@ -20,7 +20,7 @@ struct FigureWriter {
         try Self.write(chart.gnuplotScript, to: folder.appending(path: "\(chart.name).gp"))
         var view = FigureView(
             title: chart.title,
-            caption: chart.description,
+            caption: chart.caption,
             data: "\(folder.lastPathComponent)/\(chart.name).csv"
         )
         guard let gnuplot else {

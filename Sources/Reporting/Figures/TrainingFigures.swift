@@ -85,7 +85,7 @@ enum TrainingFigures {
         return Chart(
             name: "\(stage)-\(term.title)",
             title: title,
-            description: """
+            caption: """
                 \(begin)From \(ends[0]) at step \(Words.count(Int(first.x))) to \(ends[1]) at step \
                 \(Words.count(Int(last.x))).\(spread)
                 """,

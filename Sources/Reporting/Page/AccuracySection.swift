@@ -7,6 +7,7 @@ struct AccuracySection {
         var isBest: Bool
         var isOwn: Bool
         var values: String
+        /// The seeds of the values, unless the heading of the block names them.
         var seeds: String
         var best: String
         var trainImages: String
@@ -25,58 +26,71 @@ struct AccuracySection {
     init?(_ run: RunFolder, figures: [FigureView]) {
         guard let results = run.results?.results, !results.isEmpty else { return nil }
         self.figures = figures
-        let own = run.surrogate?.method
+        let own = run.surrogate?.method ?? "minimax"
         blocks = AccuracyFigures.groups(results).flatMap { group in
             group.imagesPerClass.map { count in
-                let results = group.results.filter { $0.imagesPerClass == count }
-                    .sorted(by: AccuracyResult.precedes)
-                return Block(
-                    heading: Self.heading(group, count, results),
-                    rows: results.map { Self.row($0, among: results, own: own) }
+                Self.block(
+                    group.results.filter { $0.imagesPerClass == count }
+                        .sorted(by: AccuracyResult.precedes),
+                    own: own
                 )
             }
         }
     }
 
-    private static func heading(
-        _ group: AccuracyFigures.Group,
-        _ count: Int,
-        _ results: [AccuracyResult]
-    ) -> String {
-        var parts = [Names.network(group.network), "\(Words.count(count, "image")) per class"]
-        if let name = group.protocolName { parts.append("protocol \(name)") }
-        if let epochs = group.epochs { parts.append(Words.count(epochs, "epoch")) }
+    /// Results that differ in nothing but the method.
+    private static func block(_ results: [AccuracyResult], own: String) -> Block {
+        var parts: [String] = []
+        if let first = results.first {
+            parts.append(Names.network(first.network))
+            parts.append("\(Words.count(first.imagesPerClass, "image")) per class")
+            if let name = first.protocolName { parts.append("protocol \(name)") }
+            if let epochs = first.epochs { parts.append(Words.count(epochs, "epoch")) }
+        }
         if let images = results.compactMap(\.test?.images).first {
             parts.append(Words.count(images, "test image"))
         }
-        return parts.joined(separator: " · ")
+        let seeds = Set(results.map { self.seeds($0) })
+        let areShared = seeds.count == 1
+        if areShared { parts += seeds.filter { !$0.isEmpty } }
+        return Block(
+            heading: parts.joined(separator: " · "),
+            rows: results.map { row($0, among: results, own: own, namesSeeds: !areShared) }
+        )
     }
 
-    private static func row(_ result: AccuracyResult, among results: [AccuracyResult], own: String?)
-        -> Row
-    {
-        let top = results.max { $0.last.mean < $1.last.mean }
-        let isBest: Bool =
-            if let top {
-                switch Comparison(top.last, result.last) {
-                case .withinDeviations: true
-                case .unknownDeviation(let difference): difference == 0
-                case .higher, .lower: false
-                }
-            } else { false }
-        return Row(
+    private static func row(
+        _ result: AccuracyResult,
+        among results: [AccuracyResult],
+        own: String,
+        namesSeeds: Bool
+    ) -> Row {
+        Row(
             method: Method(result.method).longName,
             last: Words.percent(result.last.mean, deviation: result.last.deviation),
-            isBest: isBest,
+            isBest: isBest(result, among: results),
             isOwn: result.method == own,
             values: result.last.values.map(Words.points).joined(separator: ", "),
-            seeds: result.seeds.map { seeds in
-                (seeds.count == 1 ? "seed " : "seeds ")
-                    + seeds.map(String.init).joined(separator: ", ")
-            } ?? "",
+            seeds: namesSeeds ? seeds(result) : "",
             best: result.best.map { Words.percent($0.mean, deviation: $0.deviation) } ?? "–",
             trainImages: result.trainImages.map(Words.count) ?? "–",
             time: result.seconds.map(Words.duration) ?? "–"
         )
+    }
+
+    private static func isBest(_ result: AccuracyResult, among results: [AccuracyResult]) -> Bool {
+        guard let top = results.max(by: { $0.last.mean < $1.last.mean }) else { return false }
+        switch Comparison(top.last, result.last) {
+        case .withinDeviations: return true
+        case .unknownDeviation(let difference): return difference == 0
+        case .higher, .lower: return false
+        }
+    }
+
+    /// "seeds 0, 1, 2", or nothing.
+    private static func seeds(_ result: AccuracyResult) -> String {
+        guard let seeds = result.seeds, !seeds.isEmpty else { return "" }
+        return (seeds.count == 1 ? "seed " : "seeds ")
+            + seeds.map(String.init).joined(separator: ", ")
     }
 }

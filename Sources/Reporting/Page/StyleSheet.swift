@@ -34,7 +34,7 @@ enum StyleSheet {
         """
 
     private static let summary = """
-        .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;list-style:none;margin:0 0 1rem;padding:0}
+        .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(172px,1fr));gap:12px;list-style:none;margin:0 0 1rem;padding:0}
         .tiles li{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
         .tiles .own{background:var(--tint);border-color:var(--accent)}
         .tiles span,.tiles strong{display:block}

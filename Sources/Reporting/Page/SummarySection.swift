@@ -21,8 +21,10 @@ struct SummarySection {
     /// What is not there yet, and how to get it.
     var gaps: [String]
 
+    /// Up to so many comparisons get a sentence each.
+    private static let sentenceCount = 3
     /// At most so many findings are put in words; the table holds all.
-    private static let findingCount = 6
+    private static let findingCount = 4
 
     init(_ run: RunFolder, gaps: [String]) {
         self.gaps = gaps
@@ -68,7 +70,9 @@ struct SummarySection {
             \(network) trained from scratch on \(images(lead)) (\(lead.imagesPerClass) per class) \
             reaches \(accuracy(lead)) on \(testImages(lead)).
             """
-        if !others.isEmpty {
+        // The numbers of many methods are easier to find beside their names, above the text.
+        let isLong = others.count > sentenceCount
+        if !others.isEmpty, !isLong {
             let parts = others.map { "\(accuracy($0)) on \(images($0))" }
             measured += " It reaches \(Words.list(parts))."
         }
@@ -77,7 +81,8 @@ struct SummarySection {
             heading: "\(network), \(Words.count(lead.imagesPerClass, "image")) per class",
             tiles: results.map { result in
                 Tile(
-                    name: Method(result.method).longName,
+                    name: isLong
+                        ? Method(result.method).shortName : Method(result.method).longName,
                     value: Words.percent(result.last.mean),
                     detail: detail(result.last),
                     isOwn: result.method == own
@@ -91,7 +96,7 @@ struct SummarySection {
     private static func verdicts(_ lead: AccuracyResult, _ others: [AccuracyResult]) -> [String] {
         let name = Method(lead.method).shortName
         let compared = others.map { ($0, Comparison(lead.last, $0.last)) }
-        guard others.count > 3 else {
+        guard others.count > sentenceCount else {
             return compared.map { $1.sentence(name, Method($0.method).shortName) }
         }
         var above: [String] = []
