@@ -11,8 +11,24 @@ let torchHeaders: [CXXSetting] = [
     ])
 ]
 
+#if os(macOS)
+    let executableFolder = "@executable_path"
+#else
+    let executableFolder = "$ORIGIN"
+#endif
+
+/// Where the command looks for shared libraries: first beside an installed copy (`make install`),
+/// then in this checkout.
+let runPaths = [
+    executableFolder + "/../lib/distill/torch/lib",
+    executableFolder + "/../lib/distill/swift",
+    libtorch + "/lib",
+]
+
 let torchLibraries: [LinkerSetting] = [
-    .unsafeFlags(["-L", libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
+    .unsafeFlags(
+        ["-L", libtorch + "/lib"] + runPaths.flatMap { ["-Xlinker", "-rpath", "-Xlinker", $0] }
+    ),
     .linkedLibrary("c10"),
     .linkedLibrary("torch_cpu"),
 ]
