@@ -33,7 +33,8 @@ done
 copy_libraries() {
     mkdir -p "$2"
     find -L "$1" -maxdepth 1 -type f \( -name '*.so' -o -name '*.so.*' -o -name '*.dylib' \) \
-        ! -name '*python*' ! -name '*test*' ! -name '*shm*' ! -name '*backend*' ! -name '*aoti*' \
+        ! -name 'libtorch_python*' ! -name 'libshm.*' ! -name 'lib*_test.*' \
+        ! -name 'libbackend_with_compiler.*' ! -name 'libaoti_custom_ops.*' \
         -exec cp {} "$2" \;
 }
 
