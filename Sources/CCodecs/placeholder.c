@@ -1,2 +1,0 @@
-#include "CCodecs.h"
-int cc_placeholder(void) { return 0; }
