@@ -96,6 +96,14 @@ int ct_autocast_enter(void) {
     return guarded([] { at::autocast::increment_nesting(); });
 }
 
+int ct_autocast_forget(void) {
+    return guarded([] {
+        const bool isInside = at::autocast::increment_nesting() > 1;
+        at::autocast::decrement_nesting();
+        if (isInside) at::autocast::clear_cache();
+    });
+}
+
 int ct_autocast_leave(void) {
     return guarded([] {
         if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();

@@ -84,7 +84,10 @@ int ct_logical_not(CTTensor *x, CTTensor **out) {
 }
 
 int ct_clamp(CTTensor *x, double lower, double upper, CTTensor **out) {
-    return guarded([&] { *out = wrap(at::clamp(unwrap(x), lower, upper)); });
+    return guarded([&] {
+        const auto &source = unwrap(x);
+        *out = wrap(at::clamp(source, scalarFor(source, lower), scalarFor(source, upper)));
+    });
 }
 
 int ct_pow_scalar(CTTensor *x, double exponent, CTTensor **out) {
@@ -176,7 +179,9 @@ int ct_inplace_fill(CTTensor *x, double value) {
 }
 
 int ct_inplace_clamp(CTTensor *x, double lower, double upper) {
-    return guarded([&] { unwrap(x).clamp_(lower, upper); });
+    return guarded([&] {
+        unwrap(x).clamp_(scalarFor(unwrap(x), lower), scalarFor(unwrap(x), upper));
+    });
 }
 
 int ct_inplace_index_copy(CTTensor *x, int64_t axis, CTTensor *indices, CTTensor *source) {

@@ -3,6 +3,8 @@
 
 #include <ATen/native/GridSamplerUtils.h>
 
+#include <array>
+
 using namespace ctorch;
 
 int ct_linear(CTTensor *x, CTTensor *weight, CTTensor *bias, CTTensor **out) {
@@ -91,7 +93,9 @@ int ct_interpolate(CTTensor *x, int64_t height, int64_t width, bool bilinear, bo
                    CTTensor **out) {
     return guarded([&] {
         const auto &source = unwrap(x);
-        const at::IntArrayRef size{height, width};
+        // An ArrayRef of the two numbers themselves would outlive them.
+        const std::array<int64_t, 2> sides{height, width};
+        const at::IntArrayRef size(sides);
         if (!bilinear) {
             *out = wrap(at::upsample_nearest2d(source, at::OptionalIntArrayRef(size), std::nullopt));
         } else if (antialias) {

@@ -69,6 +69,7 @@ int ct_error_provoke(int kind) {
             case CT_ERROR_OUT_OF_MEMORY: TORCH_CHECK_WITH(OutOfMemoryError, false, "provoked"); break;
             case CT_ERROR_STANDARD: throw std::invalid_argument("provoked");
             case CT_ERROR_UNKNOWN: throw 42;
+            case 5: throw std::bad_alloc();
             default: break;
         }
     });

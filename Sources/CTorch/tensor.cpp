@@ -36,6 +36,10 @@ int ct_tensor_full(const int64_t *sizes, size_t rank, double value, int dtype, i
     });
 }
 
+int ct_tensor_zeros_like(CTTensor *tensor, CTTensor **out) {
+    return guarded([&] { *out = wrap(at::zeros_like(unwrap(tensor).detach())); });
+}
+
 int ct_tensor_range(double start, double end, double step, int dtype, CTTensor **out) {
     return guarded([&] { *out = wrap(at::arange(start, end, step, scalarType(dtype))); });
 }

@@ -25,7 +25,7 @@ public struct SafetensorsFile {
     public let metadata: [String: String]
     /// The tensors in the order of the header.
     public let entries: [Entry]
-    private let mapping: FileMapping
+    package let mapping: FileMapping
 
     /// Maps a file and checks it.
     ///

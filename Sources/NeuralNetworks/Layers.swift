@@ -4,7 +4,9 @@ import Torch
 ///
 /// Input shape: [..., inputs]. Output shape: [..., outputs].
 public final class Linear: Module {
+    /// W, [outputs, inputs].
     @Parameter(isMatrix: true) public var weight: Tensor
+    /// b, [outputs].
     @Parameter public var bias: Tensor?
 
     /// Makes a layer with zero weights; the model that owns it initialises them.
@@ -19,7 +21,7 @@ public final class Linear: Module {
         bias = usesBias ? .zeros([outputs]) : nil
     }
 
-    /// [..., inputs] → [..., outputs]
+    /// Maps [..., inputs] to [..., outputs].
     public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight: weight, bias: bias) }
 }
 
@@ -27,7 +29,9 @@ public final class Linear: Module {
 ///
 /// Input shape: [B, C, H, W]. Output shape: [B, outputs, H', W'].
 public final class Conv2d: Module {
+    /// The kernels, [outputs, inputs / groups, kernel height, kernel width].
     @Parameter(isMatrix: true) public var weight: Tensor
+    /// What is added to each output channel.
     @Parameter public var bias: Tensor?
     private let stride: Int
     private let padding: Int
@@ -61,7 +65,7 @@ public final class Conv2d: Module {
         bias = usesBias ? .zeros([outputChannels]) : nil
     }
 
-    /// [B, C, H, W] → [B, outputs, H', W']
+    /// Maps [B, C, H, W] to [B, outputs, H', W'].
     public func callAsFunction(_ x: Tensor) -> Tensor {
         x.convolved(weight: weight, bias: bias, stride: stride, padding: padding, groups: groups)
     }
@@ -71,6 +75,7 @@ public final class Conv2d: Module {
 ///
 /// Input shape: any, int64. Output shape: [..., width].
 public final class Embedding: Module {
+    /// The vectors, [count, width].
     @Parameter public var weight: Tensor
 
     /// Makes a table of zeros; the model that owns it initialises them.
@@ -79,7 +84,7 @@ public final class Embedding: Module {
         weight = .zeros([count, width])
     }
 
-    /// [...] → [..., width]
+    /// Maps [...] to [..., width].
     public func callAsFunction(_ indices: Tensor) -> Tensor { weight.embedding(of: indices) }
 }
 
@@ -87,7 +92,9 @@ public final class Embedding: Module {
 ///
 /// Input shape: [..., width]. Output shape: the same.
 public final class LayerNorm: Module {
+    /// The scale, [width].
     @Parameter public var weight: Tensor?
+    /// The shift, [width].
     @Parameter public var bias: Tensor?
     private let width: Int
     private let epsilon: Double
@@ -106,7 +113,7 @@ public final class LayerNorm: Module {
         bias = isAffine ? .zeros([width]) : nil
     }
 
-    /// [..., width] → [..., width]
+    /// Maps [..., width] to [..., width].
     public func callAsFunction(_ x: Tensor) -> Tensor {
         x.layerNormalized(width: width, weight: weight, bias: bias, epsilon: epsilon)
     }
@@ -116,7 +123,9 @@ public final class LayerNorm: Module {
 ///
 /// Input shape: [B, C, H, W]. Output shape: the same.
 public final class GroupNorm: Module {
+    /// The scale, [channels].
     @Parameter public var weight: Tensor
+    /// The shift, [channels].
     @Parameter public var bias: Tensor
     private let groupCount: Int
     private let epsilon: Double
@@ -130,7 +139,7 @@ public final class GroupNorm: Module {
         bias = .zeros([channels])
     }
 
-    /// [B, C, H, W] → [B, C, H, W]
+    /// Maps [B, C, H, W] to [B, C, H, W].
     public func callAsFunction(_ x: Tensor) -> Tensor {
         x.groupNormalized(groups: groupCount, weight: weight, bias: bias, epsilon: epsilon)
     }
@@ -140,10 +149,15 @@ public final class GroupNorm: Module {
 ///
 /// Input shape: [B, C, H, W]. Output shape: the same.
 public final class BatchNorm2d: Module {
+    /// The scale, [channels].
     @Parameter public var weight: Tensor
+    /// The shift, [channels].
     @Parameter public var bias: Tensor
+    /// The running mean of the batches, [channels].
     @Buffer("running_mean") public var runningMean: Tensor
+    /// The running variance of the batches, unbiased, [channels].
     @Buffer("running_var") public var runningVariance: Tensor
+    /// Number of batches seen in training.
     @Buffer("num_batches_tracked") public var batchCount: Tensor
     private let momentum: Double
     private let epsilon: Double
@@ -160,7 +174,7 @@ public final class BatchNorm2d: Module {
         batchCount = .zeros([], dtype: .int64)
     }
 
-    /// [B, C, H, W] → [B, C, H, W]
+    /// Maps [B, C, H, W] to [B, C, H, W].
     public func callAsFunction(_ x: Tensor) -> Tensor {
         if isTraining { withoutGradient { batchCount.add(.ones([], dtype: .int64)) } }
         return x.batchNormalized(

@@ -87,6 +87,8 @@ extension Module {
     public func freeze() { train { _ in false } }
 
     /// Moves every tensor to a device and, if a type is given, every floating-point one to it.
+    ///
+    /// NB: a moved parameter is a new tensor. Make the optimizer and the average afterwards.
     public func move(to device: Device, dtype: DType? = nil) {
         for (_, slot) in slots(includingBuffers: true) {
             guard let tensor = slot.tensor else { continue }
@@ -109,6 +111,8 @@ extension Module {
     }
 
     /// Stores the weights of convolutions in channels-last order.
+    ///
+    /// NB: a reordered parameter is a new tensor. Make the optimizer and the average afterwards.
     public func useChannelsLast() {
         for (_, slot) in slots(includingBuffers: false) {
             guard let tensor = slot.tensor, tensor.rank == 4 else { continue }

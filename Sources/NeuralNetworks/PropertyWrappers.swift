@@ -42,7 +42,9 @@ extension Tensor?: TensorValue {
     public func replacing(with tensor: Tensor) -> Tensor? { tensor }
 }
 
-/// Marks a tensor that is trained and saved. It is set in the initialiser, after `super.init()`.
+/// Marks a tensor that is trained and saved.
+///
+/// It is set in the initialiser, after `super.init()`.
 @propertyWrapper
 public final class Parameter<Value: TensorValue>: TensorStorage {
     package let key: String?
@@ -79,14 +81,20 @@ public final class Parameter<Value: TensorValue>: TensorStorage {
     package var isPersistent: Bool { true }
 
     package func replace(_ make: () -> Tensor) {
-        let isTrained = tensor?.requiresGradient ?? false
-        let replacement = make().detached()
+        guard let tensor else { return }
+        let made = make()
+        // An optimizer may hold the tensor: it stays where nothing changes.
+        guard !made.isSame(as: tensor) else { return }
+        let isTrained = tensor.requiresGradient
+        let replacement = made.detached()
         replacement.requiresGradient = isTrained
         value = value?.replacing(with: replacement)
     }
 }
 
-/// Marks a tensor that is not trained: statistics, tables. It is set like a parameter.
+/// Marks a tensor that is not trained: statistics, tables.
+///
+/// It is set like a parameter.
 @propertyWrapper
 public final class Buffer<Value: TensorValue>: TensorStorage {
     package let key: String?
@@ -143,7 +151,9 @@ extension Optional: ModuleValue where Wrapped: Module {
     public var modulesWithPositions: [(Int?, Module)] { map { [(nil, $0)] } ?? [] }
 }
 
-/// Marks a module, or a list of them, inside another one. It is set like a parameter.
+/// Marks a module, or a list of them, inside another one.
+///
+/// It is set like a parameter.
 @propertyWrapper
 public final class Child<Value: ModuleValue>: ChildStorage {
     package let key: String?

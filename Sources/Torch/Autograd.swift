@@ -108,7 +108,12 @@ private func withGradientMode<Result>(
     var previous = true
     check("gradient mode", ct_grad_mode_get(&previous))
     check("gradient mode", ct_grad_mode_set(enabled))
-    defer { check("gradient mode", ct_grad_mode_set(previous)) }
+    defer {
+        check("gradient mode", ct_grad_mode_set(previous))
+        // Autocast remembers a cast of a weight that was made without a history, and the weight may
+        // have been updated meanwhile: neither must be used where gradients are recorded.
+        if previous && !enabled { check("gradient mode", ct_autocast_forget()) }
+    }
     return try body()
 }
 

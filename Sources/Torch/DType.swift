@@ -57,36 +57,36 @@ public protocol TensorElement: BitwiseCopyable, Sendable {
 }
 
 extension UInt8: TensorElement {
-    /// `uint8`
+    /// The type `uint8`.
     public static var dtype: DType { .uint8 }
 }
 
 extension Int32: TensorElement {
-    /// `int32`
+    /// The type `int32`.
     public static var dtype: DType { .int32 }
 }
 
 extension Int64: TensorElement {
-    /// `int64`
+    /// The type `int64`.
     public static var dtype: DType { .int64 }
 }
 
 extension Int: TensorElement {
-    /// `int64`
+    /// The type `int64`.
     public static var dtype: DType { .int64 }
 }
 
 extension Float: TensorElement {
-    /// `float32`
+    /// The type `float32`.
     public static var dtype: DType { .float32 }
 }
 
 extension Double: TensorElement {
-    /// `float64`
+    /// The type `float64`.
     public static var dtype: DType { .float64 }
 }
 
 extension Bool: TensorElement {
-    /// `bool`
+    /// The type `bool`.
     public static var dtype: DType { .bool }
 }

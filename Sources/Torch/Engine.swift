@@ -133,6 +133,19 @@ extension Tensor {
         return Tensor(owning: result)
     }
 
+    /// Runs one operation on a list of tensors and takes its result.
+    @inline(__always)
+    package static func of(
+        _ operation: StaticString,
+        list: [Tensor],
+        body: (UnsafePointer<OpaquePointer>, inout OpaquePointer?) -> Int32
+    ) -> Tensor {
+        var result: OpaquePointer? = nil
+        withHandles(list) { check(operation, body($0, &result), list) }
+        guard let result else { trap("\(operation): no result") }
+        return Tensor(owning: result)
+    }
+
     /// Runs one operation that changes its first operand or only tells something about it.
     @inline(__always)
     package static func run(

@@ -8,7 +8,9 @@ import CTorch
 ///
 /// Numbers are drawn on the CPU and copied to other devices, so a seed means the same everywhere.
 public struct RandomGenerator: Sendable, Hashable, Codable {
-    /// What random numbers are for. Draws for one purpose never share bits with another.
+    /// What random numbers are for.
+    ///
+    /// Draws for one purpose never share bits with another.
     ///
     /// The raw values are part of every result: never renumber them.
     public enum Purpose: UInt16, Sendable, Codable {

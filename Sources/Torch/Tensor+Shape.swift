@@ -128,16 +128,12 @@ extension Tensor {
 
     /// Tensors joined along an axis they have.
     public static func concatenated(_ tensors: [Tensor], along axis: Int = 0) -> Tensor {
-        of("concatenated") { result in
-            withHandles(tensors) { ct_cat($0, tensors.count, Int64(axis), &result) }
-        }
+        of("concatenated", list: tensors) { ct_cat($0, tensors.count, Int64(axis), &$1) }
     }
 
     /// Tensors of one shape joined along a new axis.
     public static func stacked(_ tensors: [Tensor], along axis: Int = 0) -> Tensor {
-        of("stacked") { result in
-            withHandles(tensors) { ct_stack($0, tensors.count, Int64(axis), &result) }
-        }
+        of("stacked", list: tensors) { ct_stack($0, tensors.count, Int64(axis), &$1) }
     }
 
     /// `first` where `mask` is true, else `second`.

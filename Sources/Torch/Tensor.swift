@@ -86,9 +86,9 @@ extension Tensor {
         }
     }
 
-    /// A tensor of zeros with the shape, type and device of another one.
+    /// A tensor of zeros with the shape, type, device and memory layout of another one.
     public static func zeros(like other: Tensor) -> Tensor {
-        zeros(other.shape, dtype: other.dtype, device: other.device)
+        of("zeros", other) { ct_tensor_zeros_like(other.handle, &$0) }
     }
 
     /// The numbers `start`, `start + step`, … below `end`, on the CPU.
@@ -125,6 +125,12 @@ extension Tensor {
     ///   - shape: The sizes.
     ///   - dtype: Type of the elements.
     public convenience init(bytes: [UInt8], shape: [Int], dtype: DType) {
+        guard bytes.count == shape.reduce(dtype.byteCount, *) else {
+            trap(
+                "Tensor(_:shape:): \(dtype) of shape \(shape) needs \(shape.reduce(1, *)) "
+                    + "elements, but \(bytes.count / dtype.byteCount) were given"
+            )
+        }
         var result: OpaquePointer? = nil
         let status = bytes.withUnsafeBytes { buffer in
             withUnsafePointer(to: UInt8(0)) { nothing in
@@ -251,6 +257,13 @@ extension Tensor {
         Tensor.run("sharesStorage", self, other) {
             ct_tensor_shares_storage(handle, other.handle, &result)
         }
+        return result
+    }
+
+    /// Whether both are references to one and the same native tensor.
+    package func isSame(as other: Tensor) -> Bool {
+        var result = false
+        Tensor.run("isSame", self, other) { ct_tensor_is_same(handle, other.handle, &result) }
         return result
     }
 

@@ -51,6 +51,23 @@ public func expectClose(
     )
 }
 
+/// Expects numbers in row-major order, within an absolute error.
+public func expectValues(
+    _ a: Tensor,
+    _ values: [Double],
+    shape: [Int]? = nil,
+    absolute: Double = 1e-6,
+    sourceLocation: SourceLocation = #_sourceLocation
+) {
+    let shape = shape ?? [values.count]
+    expectClose(
+        a,
+        Tensor(values, shape: shape),
+        absolute: absolute,
+        sourceLocation: sourceLocation
+    )
+}
+
 /// Expects the same element types, shapes and bits.
 public func expectIdentical(
     _ a: Tensor,

@@ -5,15 +5,17 @@ import Torch
 /// A file of inputs and expected outputs that a reference implementation has computed.
 ///
 /// The folder is `Tests/Goldens`, or the one in the environment variable `DISTILL_GOLDEN_DIR`: a
-/// second set has other seeds and sizes, so tests read shapes and settings from each file.
+/// second set has other seeds and sizes, so tests read shapes and settings from each file. Files
+/// that only this project has are found in its own folder then.
 public struct Golden {
+    /// The folder of this project.
+    private static let ownFolder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("Goldens", isDirectory: true)
+
     /// Where the files are.
     public static let folder: URL = {
-        if let path = ProcessInfo.processInfo.environment["DISTILL_GOLDEN_DIR"], !path.isEmpty {
-            return URL(fileURLWithPath: path, isDirectory: true)
-        }
-        return URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("Goldens", isDirectory: true)
+        let path = ProcessInfo.processInfo.environment["DISTILL_GOLDEN_DIR"] ?? ""
+        return path.isEmpty ? ownFolder : URL(fileURLWithPath: path, isDirectory: true)
     }()
 
     /// What is missing in a file.
@@ -41,7 +43,12 @@ public struct Golden {
     }
 
     /// Place of a file in the folder.
-    public static func url(_ path: String) -> URL { folder.appendingPathComponent(path) }
+    public static func url(_ path: String) -> URL {
+        let url = folder.appendingPathComponent(path)
+        let isMissing = !FileManager.default.fileExists(atPath: url.path)
+        let folderIsThere = FileManager.default.fileExists(atPath: folder.path)
+        return isMissing && folderIsThere ? ownFolder.appendingPathComponent(path) : url
+    }
 
     /// The tensor with a name.
     public subscript(name: String) -> Tensor {

@@ -42,7 +42,8 @@ const char *ct_error_details(void);
 int64_t ct_tensor_live_count(void);
 /// References that the calling thread made minus those it freed.
 int64_t ct_tensor_thread_balance(void);
-/// Throws inside the boundary; `kind` is one of the CT_ERROR_ codes. For the tests of the guard.
+/// Throws inside the boundary: `kind` is one of the CT_ERROR_ codes, or 5 for std::bad_alloc. For
+/// the tests of the guard.
 int ct_error_provoke(int kind);
 /// "2.13.0"
 const char *ct_version(void);
@@ -73,6 +74,8 @@ int ct_tensor_empty(const int64_t *sizes, size_t rank, int dtype, int device, in
                     CTTensor *_Nullable *_Nonnull out);
 int ct_tensor_full(const int64_t *sizes, size_t rank, double value, int dtype, int device,
                    int index, CTTensor *_Nullable *_Nonnull out);
+/// Zeros with the sizes, type, device and memory layout of another tensor.
+int ct_tensor_zeros_like(CTTensor *tensor, CTTensor *_Nullable *_Nonnull out);
 int ct_tensor_range(double start, double end, double step, int dtype,
                     CTTensor *_Nullable *_Nonnull out);
 /// Copies `byte_count` bytes into a new contiguous CPU tensor.
@@ -261,6 +264,8 @@ int ct_autocast_set(int device, bool enabled, int dtype);
 int ct_autocast_enter(void);
 /// Drops the cached casts of the weights when the outermost scope is left.
 int ct_autocast_leave(void);
+/// Drops the cached casts now, if the calling thread is inside of an autocast scope.
+int ct_autocast_forget(void);
 
 // MARK: foreach.cpp
 
