@@ -32,6 +32,21 @@ package indirect enum OrderedJSON: Equatable {
     }
 }
 
+extension OrderedJSON: CustomStringConvertible {
+    /// The value in one line, for messages: strings are not escaped.
+    package var description: String {
+        switch self {
+        case .object(let members):
+            "{" + members.map { "\"\($0.name)\":\($0.value)" }.joined(separator: ",") + "}"
+        case .array(let elements): "[" + elements.map(\.description).joined(separator: ",") + "]"
+        case .string(let text): "\"\(text)\""
+        case .number(let digits): digits
+        case .bool(let value): "\(value)"
+        case .null: "null"
+        }
+    }
+}
+
 /// Reads one value after another from UTF-8 bytes.
 private struct Scanner {
     private static let deepest = 16

@@ -121,7 +121,8 @@ struct SafetensorsHeader {
         guard let shape = wholeNumbers(fieldsByName["shape"]) else {
             throw .malformed(
                 file,
-                "\(subject): the shape must be a list of whole numbers from 0 to 2^63 - 1."
+                "\(subject): the shape must be a list of whole numbers from 0 to 2^63 - 1, but "
+                    + "\(found(fieldsByName["shape"])) was found."
             )
         }
         guard let offsets = wholeNumbers(fieldsByName["data_offsets"]), offsets.count == 2,
@@ -129,7 +130,8 @@ struct SafetensorsHeader {
         else {
             throw .malformed(
                 file,
-                "\(subject): data_offsets must be two whole numbers, the first not the larger."
+                "\(subject): data_offsets must be two whole numbers below 2^63, the first not the "
+                    + "larger, but \(found(fieldsByName["data_offsets"])) was found."
             )
         }
         // An axis of size 0 hides an overflow of the others from the product, so it counts as 1.
@@ -159,6 +161,11 @@ struct SafetensorsHeader {
             shape: shape,
             range: start + offsets[0]..<start + offsets[1]
         )
+    }
+
+    private static func found(_ value: OrderedJSON?) -> String {
+        let text = value?.description ?? "nothing"
+        return text.count <= 80 ? text : text.prefix(80) + "…"
     }
 
     private static func unknownType(
