@@ -1,3 +1,4 @@
+import NeuralNetworks
 import Torch
 
 /// The two memories of Minimax Diffusion for every class: the latest latents of real images (R)
@@ -95,27 +96,43 @@ package final class ClassMemories {
         )
     }
 
-    /// Everything that must be saved, by name.
+    /// Everything that must be saved, by name: the rings as they lie in memory, since the last bits
+    /// of a matrix product depend on the order of its rows.
     func state() -> StateDictionary {
         var state = StateDictionary()
-        for label in rings.keys.sorted() {
-            guard let contents = contents(label: label) else { continue }
-            state["\(label).real"] = contents.real
-            state["\(label).predicted"] = contents.predicted
+        for (label, ring) in rings.sorted(by: { $0.key < $1.key }) {
+            state["\(label).rows"] = ring.rows
+            state["\(label).reciprocal_norms"] = ring.reciprocalNorms
+            state["\(label).position"] = Tensor([ring.count, ring.next])
         }
         return state
     }
 
     /// Restores what `state()` returned.
-    func load(_ state: StateDictionary) {
+    func load(_ state: StateDictionary) throws(StateMismatchError) {
         rings = [:]
-        for (name, real) in state where name.hasSuffix(".real") {
-            let key = name.dropLast(".real".count)
-            guard let label = Int(key), let predicted = state["\(key).predicted"] else { continue }
-            append(
-                real: real.moved(to: device),
-                predicted: predicted.moved(to: device),
-                label: label
+        for (name, position) in state where name.hasSuffix(".position") {
+            let key = name.dropLast(".position".count)
+            guard let label = Int(key), let rows = state["\(key).rows"],
+                let norms = state["\(key).reciprocal_norms"]
+            else { continue }
+            let ring = makeRing()
+            guard rows.shape == ring.rows.shape, norms.shape == ring.reciprocalNorms.shape else {
+                throw StateMismatchError(
+                    subject: "the memories",
+                    missing: [],
+                    unexpected: [],
+                    misshaped: ["\(key).rows expected \(ring.rows.shape), found \(rows.shape)"]
+                )
+            }
+            ring.rows.copy(from: rows)
+            ring.reciprocalNorms.copy(from: norms)
+            let values: [Int] = position.values()
+            rings[label] = Ring(
+                rows: ring.rows,
+                reciprocalNorms: ring.reciprocalNorms,
+                count: values[0],
+                next: values[1]
             )
         }
     }

@@ -14,6 +14,7 @@ public protocol LatentSource {
     /// - Parameters:
     ///   - indices: Which images.
     ///   - generator: For what is drawn at use: flips, the posterior of an autoencoder.
+    /// - Returns: The latents in the order of the indices.
     func latents(_ indices: [Int], using generator: inout RandomGenerator) -> Tensor
 }
 

@@ -180,7 +180,8 @@ public final class MinimaxDiffusion {
 
     /// Both criteria for a batch.
     private func criteria(
-        predictions: Tensor, batch: DiffusionBatch
+        predictions: Tensor,
+        batch: DiffusionBatch
     ) -> (representativeness: Tensor?, diversity: Tensor?) {
         guard remembers else { return (nil, nil) }
         let rowsByClass = batch.rowsByClass
@@ -204,13 +205,18 @@ public final class MinimaxDiffusion {
         )
     }
 
-    /// Takes a batch into the memories. They are written in place, so the gradients of the losses
+    /// Takes a batch into the memories.
+    ///
+    /// They are written in place, so the gradients of the losses
     /// that read them must have been computed.
     private func remember(_ batch: DiffusionBatch, predictions: Tensor) {
         guard remembers else { return }
         for (label, rows) in batch.rowsByClass {
             memories.append(
-                real: batch.x0.gathered(rows), predicted: predictions.gathered(rows), label: label)
+                real: batch.x0.gathered(rows),
+                predicted: predictions.gathered(rows),
+                label: label
+            )
         }
     }
 
@@ -240,7 +246,7 @@ public final class MinimaxDiffusion {
         )
         try average.load(state.removingPrefix("ema."))
         try optimizer.load(state.removingPrefix("optimizer."))
-        memories.load(state.removingPrefix("memory."))
+        try memories.load(state.removingPrefix("memory."))
         step = Int(state["step"]?.item ?? 0)
     }
 }

@@ -162,6 +162,16 @@ public struct StateMismatchError: Error, CustomStringConvertible, Sendable {
     /// Names with another shape, with the expected and the found one.
     public let misshaped: [String]
 
+    package init(
+        subject: String, missing: [String] = [], unexpected: [String] = [],
+        misshaped: [String] = []
+    ) {
+        self.subject = subject
+        self.missing = missing
+        self.unexpected = unexpected
+        self.misshaped = misshaped
+    }
+
     /// The whole list, one kind a line.
     public var description: String {
         var lines = ["The weights do not fit \(subject):"]

@@ -19,10 +19,13 @@ struct MinimaxGoldenTests {
             golden = try Golden(name)
             let config = golden.config
             configuration = DiT.Configuration(
-                inputSize: try config["input_size"].int, patchSize: try config["patch_size"].int,
+                inputSize: try config["input_size"].int,
+                patchSize: try config["patch_size"].int,
                 channels: try config["in_channels"].int,
-                hiddenSize: try config["hidden_size"].int, depth: try config["depth"].int,
-                headCount: try config["num_heads"].int, classCount: try config["num_classes"].int
+                hiddenSize: try config["hidden_size"].int,
+                depth: try config["depth"].int,
+                headCount: try config["num_heads"].int,
+                classCount: try config["num_classes"].int
             ).withScaleFactors()
             steps = try config["steps"].int
             learningRate = try config["lr"].double
@@ -39,28 +42,41 @@ struct MinimaxGoldenTests {
             try model.load(golden.group("model."))
             let side = configuration.inputSize
             method = MinimaxDiffusion(
-                model, networkLabels: try config["labels"].array.map { try $0.int },
-                latentShape: [configuration.channels, side, side], parameters: parameters,
-                seed: 0, precision: nil, device: .cpu)
+                model,
+                networkLabels: try config["labels"].array.map { try $0.int },
+                latentShape: [configuration.channels, side, side],
+                parameters: parameters,
+                seed: 0,
+                precision: nil,
+                device: .cpu
+            )
         }
 
         func update(_ step: Int) throws -> MinimaxDiffusion.Step {
             let labels = try golden["input.y"][step]
             let dropped = try golden["input.drop_mask"][step].compared(.equal, to: 1)
             let null = Tensor.full(
-                labels.shape, Double(configuration.classCount), dtype: .int64)
+                labels.shape,
+                Double(configuration.classCount),
+                dtype: .int64
+            )
             let classes: [Int] = try golden["input.ry"][step].values()
             return method.update(
                 DiffusionBatch(
-                    x0: try golden["input.latents"][step], noise: try golden["input.noise"][step],
+                    x0: try golden["input.latents"][step],
+                    noise: try golden["input.noise"][step],
                     timesteps: try golden["input.t"][step],
-                    labels: .choose(dropped, null, else: labels), classes: classes))
+                    labels: .choose(dropped, null, else: labels),
+                    classes: classes
+                )
+            )
         }
     }
 
     @Test(
         "losses, memories, gradients, weights, averages and optimizer state",
-        arguments: ["minimax_step", "minimax_step_bigweights", "finetune_step_plain"])
+        arguments: ["minimax_step", "minimax_step_bigweights", "finetune_step_plain"]
+    )
     func steps(name: String) throws {
         let script = try Script(name)
         for step in 0..<script.steps {
@@ -73,19 +89,28 @@ struct MinimaxGoldenTests {
             let tolerance = hasFirstStep ? 1e-3 : 2e-4
             expectClose(losses, try script.golden[prefix + "losses"], relative: tolerance)
             expectClose(
-                result.terms.squaredError, try script.golden[prefix + "mse"], relative: 2e-4)
+                result.terms.squaredError,
+                try script.golden[prefix + "mse"],
+                relative: 2e-4
+            )
             expectClose(
-                try #require(result.terms.variationalBound), try script.golden[prefix + "vb"],
-                relative: tolerance)
+                try #require(result.terms.variationalBound),
+                try script.golden[prefix + "vb"],
+                relative: tolerance
+            )
             expectClose(
-                result.terms.predictedX0, try script.golden[prefix + "pred_xstart"],
-                relative: 1e-3)
+                result.terms.predictedX0,
+                try script.golden[prefix + "pred_xstart"],
+                relative: 1e-3
+            )
             for (key, memory) in expected.removingPrefix("memory.real.") {
                 let contents = try #require(script.method.memories.contents(label: Int(key) ?? -1))
                 expectClose(contents.real, memory, relative: 1e-3)
                 expectClose(
-                    contents.predicted, try script.golden[prefix + "memory.pseudo.\(key)"],
-                    relative: 1e-3)
+                    contents.predicted,
+                    try script.golden[prefix + "memory.pseudo.\(key)"],
+                    relative: 1e-3
+                )
             }
             for (key, gradient) in expected.removingPrefix("grad.") {
                 let found = script.method.model.state()[key]?.gradient
@@ -115,7 +140,10 @@ struct MinimaxGoldenTests {
     /// 1e-4, or 1e-3 for at most 0.5 % of the elements; the bias of the keys has no gradient in
     /// exact arithmetic, so AdamW moves it at random by up to one learning rate a step.
     private func expectTrained(
-        _ found: Tensor, _ expected: Tensor, _ key: String, _ script: Script
+        _ found: Tensor,
+        _ expected: Tensor,
+        _ key: String,
+        _ script: Script
     ) {
         let width = script.configuration.hiddenSize
         var error = (found.detached() - expected).magnitude()

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Kills a shortened demo with SIGKILL at random moments, resumes it each time, and compares every
+# surrogate image, the final weights and the accuracies with those of an uninterrupted run.
+#
+#   Scripts/kill-and-resume.sh [KILLS] [SEED]      (default: 20 kills, seed 1)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+kills=${1:-20}
+RANDOM=${2:-1}
+distill=${DISTILL:-.build/release/distill}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+settings=(
+    --set finetune.minimax.steps=60 --set finetune.minimax.emaDecay=0.98
+    --set finetune.checkpointEvery=3 --set sample.steps=8 --set sample.imagesPerClass=2
+    --set sample.batchSize=4 --set evaluate.epochs=12 --set evaluate.seeds='[0,1]'
+)
+run() { "$distill" run Recipes/fashion-mnist-demo.yaml --device cpu --quiet "${settings[@]}" -o "$1"; }
+
+# sha256 of what must not depend on interruptions.
+outcome() {
+    (cd "$1" && find surrogate baselines -type f | LC_ALL=C sort | xargs sha256sum)
+    sha256sum < "$1/checkpoints/finetuned.safetensors"
+    python3 - "$1/results.json" <<'PYTHON'
+import json, sys
+for r in json.load(open(sys.argv[1]))["results"]:
+    print(r["method"], r["network"], r["last"]["values"], r["best"]["values"])
+PYTHON
+}
+
+echo "an uninterrupted run ..."
+start=$(date +%s%N)
+run "$work/whole" > /dev/null
+milliseconds=$((($(date +%s%N) - start) / 1000000))
+outcome "$work/whole" > "$work/expected"
+
+echo "$kills kills over runs of about $milliseconds ms ..."
+done_kills=0
+round=0
+while [ "$done_kills" -lt "$kills" ]; do
+    round=$((round + 1))
+    folder="$work/run-$round"
+    finished=0
+    while [ "$finished" -eq 0 ]; do
+        # In the background and without job control, so that nothing is printed about the kill.
+        run "$folder" > /dev/null 2> "$work/errors" &
+        process=$!
+        # A moment within the run, start-up included.
+        sleep "$(awk -v ms=$((RANDOM * (milliseconds + 1) / 32768)) 'BEGIN { print ms / 1000 }')"
+        if [ "$done_kills" -lt "$kills" ] && kill -KILL "$process" 2> /dev/null; then
+            done_kills=$((done_kills + 1))
+            wait "$process" 2> /dev/null || true
+            if [ "$done_kills" -eq "$kills" ]; then
+                run "$folder" > /dev/null
+                finished=1
+            fi
+        elif wait "$process"; then
+            finished=1
+        else
+            echo "a resumed run failed:" >&2
+            cat "$work/errors" >&2
+            exit 1
+        fi
+    done
+    outcome "$folder" > "$work/found"
+    if ! diff "$work/expected" "$work/found"; then
+        echo "run $round differs after $done_kills kills" >&2
+        exit 1
+    fi
+    echo "run $round is the same ($done_kills kills so far)"
+done
+echo "all the same"

@@ -1,0 +1,95 @@
+import Datasets
+import Evaluation
+import Foundation
+import Torch
+import Training
+
+extension Pipeline {
+    /// Trains networks on the surrogate and the baselines and tests them: `results.json`.
+    public func evaluate() throws {
+        let sets = [("minimax", "surrogate")] + recipe.baselines.map { ($0, "baselines/\($0)") }
+        for network in recipe.evaluate.networks {
+            for (method, place) in sets {
+                try evaluate(method: method, place: place, network: network)
+                try checkInterruption()
+            }
+        }
+    }
+
+    private func evaluate(method: String, place: String, network: String) throws {
+        let stage = "evaluate \(method) \(network)"
+        let settings = recipe.evaluate
+        var results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
+        if results.results.contains(where: { $0.method == method && $0.network == network }) {
+            observer.note("\(stage): done before")
+            return
+        }
+        let data = try data()
+        let files = try ImageFolder(folder.path(place))
+        let images = try RunData.load(files, recipe.data)
+        let options = EvaluationOptions(
+            method: method,
+            network: try .init(network),
+            evaluationProtocol: try .named(settings.evaluationProtocol),
+            epochs: settings.epochs > 0 ? settings.epochs : nil,
+            evaluations: settings.evaluations,
+            seeds: settings.seeds,
+            precision: environment.precision == .bfloat16 ? .bfloat16 : .float32
+        )
+        var watch = Stopwatch(stage, in: folder, on: device)
+        let checkpoint = folder.path("checkpoints/evaluate-\(method)-\(network).safetensors")
+        let result = try Evaluation.evaluate(
+            train: EvaluationSet(
+                images: images,
+                path: place,
+                fingerprint: try files.fingerprint()
+            ),
+            test: EvaluationSet(
+                images: data.test,
+                path: recipe.data.test.path,
+                fingerprint: data.testFingerprint
+            ),
+            options: options,
+            on: device,
+            checkpoint: checkpoint
+        ) { event in
+            try self.report(event, stage: stage, method: method, network: network)
+            return self.environment.isInterrupted() ? .stop : .continue
+        }
+        try watch.book()
+        results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
+        results.results.append(result)
+        try folder.write(json: results, to: "results.json")
+    }
+
+    private func report(
+        _ event: EvaluationEvent,
+        stage: String,
+        method: String,
+        network: String
+    ) throws {
+        let identity = ["method": method, "network": network]
+        switch event {
+        case .training(.epoch(let epoch, let epochs, let loss), let seed, let position, let count):
+            observer.progress(
+                stage: stage,
+                done: position * epochs + epoch,
+                total: count * epochs,
+                unit: "epochs",
+                detail: String(format: "seed %d, loss %.3f", seed, loss)
+            )
+        case .training(.looked(let epoch, let accuracy), let seed, _, _):
+            try metrics.log(
+                stage: "evaluate",
+                ["seed": Double(seed), "epoch": Double(epoch), "testAccuracy": accuracy],
+                text: identity
+            )
+        case .finished(let seed, _, _, let last, _):
+            observer.note(String(format: "\(stage): seed %d: %.1f %%", seed, last * 100))
+        case .ignoredCheckpoint(let reason):
+            observer.warn("\(stage): \(reason)")
+        default:
+            break
+        }
+    }
+}

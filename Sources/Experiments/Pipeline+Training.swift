@@ -1,0 +1,200 @@
+import Checkpoints
+import Distillation
+import Foundation
+import Models
+import NeuralNetworks
+import Torch
+
+extension Pipeline {
+    /// Trains a model from scratch; the result is `checkpoints/pretrained.safetensors`.
+    ///
+    /// - Returns: The file with the average of the weights.
+    @discardableResult
+    public func pretrain() throws -> URL {
+        let result = folder.path("checkpoints/pretrained.safetensors")
+        let settings = recipe.pretrain
+        guard !folder.has("checkpoints/pretrained.safetensors") else {
+            observer.note("pretrain: done before")
+            return result
+        }
+        let data = try data()
+        let space = PixelSpace(measuring: data.train.images)
+        let configuration = DiT.Configuration(
+            inputSize: data.train.width,
+            patchSize: settings.patchSize,
+            channels: data.train.channels,
+            hiddenSize: settings.hiddenSize,
+            depth: settings.depth,
+            headCount: settings.heads,
+            classCount: data.train.classNames.count
+        )
+        if let problem = configuration.problem {
+            throw RunError(.invalidSettings, "pretrain: \(problem)")
+        }
+        var generator = RandomGenerator(seed: seed, purpose: .initialization)
+        let model = DiT(configuration, using: &generator)
+        model.move(to: device)
+        let training = DiffusionPretraining(
+            model,
+            parameters: settings.training,
+            seed: seed,
+            precision: environment.precision,
+            device: device
+        )
+        let checkpoint = folder.path("checkpoints/pretrain.safetensors")
+        if folder.has("checkpoints/pretrain.safetensors") {
+            try training.restore(Safetensors.load(contentsOf: checkpoint))
+            observer.note("pretrain: going on at step \(training.step)")
+        }
+        var watch = Stopwatch("pretrain", in: folder, on: device)
+        var meter = StepMeter()
+        try training.run(on: try latents(space)) { step in
+            meter.add(["loss": step.loss, "squaredError": step.squaredError])
+            if step.step % settings.logEvery == 0 {
+                let values = meter.means(step: step.step, batchSize: settings.training.batchSize)
+                try metrics.log(
+                    stage: "pretrain",
+                    values.merging(["learningRate": step.learningRate]) { $1 }
+                )
+                observer.progress(
+                    stage: "pretrain",
+                    done: step.step,
+                    total: settings.training.steps,
+                    unit: "steps",
+                    detail: String(format: "squared error %.4f", values["squaredError"] ?? 0)
+                )
+            }
+            let mustStop = environment.isInterrupted()
+            if step.step % settings.checkpointEvery == 0 || mustStop {
+                try Safetensors.save(training.checkpoint(), to: checkpoint)
+                try watch.book()
+            }
+            return !mustStop
+        }
+        guard training.step == settings.training.steps else { throw InterruptedError() }
+        var weights = model.state()
+        weights.merge(training.average.state())
+        let origin =
+            "distill pretrain, seed \(recipe.seed), \(training.step) updates of "
+            + "\(settings.training.batchSize) images of \(recipe.data.train.path)"
+        try ModelFile(
+            description: .init(
+                architecture: configuration,
+                pixelSpace: space,
+                classNames: data.train.classNames,
+                origin: origin
+            ),
+            weights: weights
+        ).save(to: result)
+        try watch.book()
+        return result
+    }
+
+    /// Fine-tunes the model; the result is `checkpoints/finetuned.safetensors`.
+    public func finetune() throws {
+        let name = "checkpoints/finetuned.safetensors"
+        guard !folder.has(name) else {
+            observer.note("finetune: done before")
+            return
+        }
+        let settings = recipe.finetune
+        let file = try pretrainedModel()
+        let model = try file.model(scaledBlockCount: recipe.model.scaledBlocks, device: device)
+        let source = try latents(file.description.pixelSpace)
+        warnAboutAverage(settings.minimax)
+        let method = MinimaxDiffusion(
+            model,
+            networkLabels: try networkLabels(file.description),
+            latentShape: source.latentShape,
+            parameters: settings.minimax,
+            seed: seed,
+            precision: environment.precision,
+            device: device
+        )
+        let checkpoint = folder.path("checkpoints/finetune.safetensors")
+        if folder.has("checkpoints/finetune.safetensors") {
+            try method.restore(Safetensors.load(contentsOf: checkpoint))
+            observer.note("finetune: going on at step \(method.step)")
+        }
+        var watch = Stopwatch("finetune", in: folder, on: device)
+        var meter = StepMeter()
+        try method.run(on: source) { step in
+            meter.add([
+                "loss": step.loss, "diffusion": step.diffusion,
+                "representativeness": step.representativeness, "diversity": step.diversity,
+            ])
+            if step.step % settings.logEvery == 0 {
+                let values = meter.means(step: step.step, batchSize: settings.minimax.batchSize)
+                try metrics.log(
+                    stage: "finetune",
+                    values.merging(["learningRate": settings.minimax.learningRate]) { $1 }
+                )
+                observer.progress(
+                    stage: "finetune",
+                    done: step.step,
+                    total: settings.minimax.steps,
+                    unit: "steps",
+                    detail: String(format: "loss %.4f", values["loss"] ?? 0)
+                )
+            }
+            let mustStop = environment.isInterrupted()
+            if step.step % settings.checkpointEvery == 0 || mustStop {
+                try Safetensors.save(method.checkpoint(), to: checkpoint)
+                try watch.book()
+            }
+            return !mustStop
+        }
+        guard method.step == settings.minimax.steps else { throw InterruptedError() }
+        // The float32 originals of the frozen weights, under the averages of the trained ones.
+        var weights = file.weights
+        weights.merge(method.average.state())
+        var description = file.description
+        description.architecture = model.configuration
+        description.origin += "; fine-tuned with \(method.step) steps of Minimax Diffusion"
+        try ModelFile(description: description, weights: weights).save(to: folder.path(name))
+        try watch.book()
+    }
+
+    private func warnAboutAverage(_ parameters: MinimaxDiffusion.Parameters) {
+        let share = ExponentialMovingAverage.remainingShare(
+            decay: parameters.emaDecay,
+            steps: parameters.steps
+        )
+        guard share > 0.5 else { return }
+        let better = MinimaxDiffusion.Parameters.scaledEMADecay(steps: parameters.steps)
+        observer.warn(
+            String(
+                format: "finetune: after %d steps with an EMA decay of %g, %.0f %% of the "
+                    + "pre-trained weights remain in the average that samples come from "
+                    + "(published: 30 %%). Set finetune.minimax.emaDecay=%.6f for 30 %%.",
+                parameters.steps,
+                parameters.emaDecay,
+                share * 100,
+                better
+            )
+        )
+    }
+}
+
+/// Means of what is logged, over the steps since the last line.
+struct StepMeter {
+    private var sums = [String: Double]()
+    private var count = 0
+    private var start = ContinuousClock.now
+
+    mutating func add(_ values: [String: Double]) {
+        for (key, value) in values { sums[key, default: 0] += value }
+        count += 1
+    }
+
+    /// The means, with rates; starts anew.
+    mutating func means(step: Int, batchSize: Int) -> [String: Double] {
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        var values = sums.mapValues { $0 / Double(max(count, 1)) }
+        values["step"] = Double(step)
+        values["stepsPerSecond"] = Double(count) / max(seconds, 1e-9)
+        values["imagesPerSecond"] = Double(count * batchSize) / max(seconds, 1e-9)
+        self = StepMeter()
+        return values
+    }
+}

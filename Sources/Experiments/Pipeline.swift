@@ -1,0 +1,180 @@
+import Checkpoints
+import Datasets
+import Diffusion
+import Distillation
+import Evaluation
+import Foundation
+import Models
+import NeuralNetworks
+import Torch
+import Training
+
+/// The stages of a run.
+///
+/// Each one is skipped when its result is there, and resumed where it was interrupted.
+public final class Pipeline {
+    /// Where and how a run is computed.
+    public struct Environment {
+        /// Where the work runs.
+        public var device: Device
+        /// `bfloat16` for autocast, or nil for float32 throughout.
+        public var precision: DType?
+        /// The command line, for the provenance.
+        public var arguments: [String]
+        /// Whether the run is to save its state and stop.
+        public var isInterrupted: () -> Bool
+
+        /// Describes an environment.
+        public init(
+            device: Device = .cpu,
+            precision: DType? = nil,
+            arguments: [String] = [],
+            isInterrupted: @escaping () -> Bool = { Interruption.shared.isRequested }
+        ) {
+            self.device = device
+            self.precision = precision
+            self.arguments = arguments
+            self.isInterrupted = isInterrupted
+        }
+    }
+
+    let recipe: Recipe
+    let folder: RunFolder
+    let environment: Environment
+    let observer: any RunObserver
+    let metrics: MetricsLog
+    private var loadedData: RunData?
+
+    var device: Device { environment.device }
+    var seed: UInt64 { UInt64(recipe.seed) }
+
+    /// Opens the run folder.
+    ///
+    /// - Parameters:
+    ///   - recipe: What is computed.
+    ///   - url: The run folder.
+    ///   - environment: Where and how.
+    ///   - observer: Hears of the progress.
+    /// - Throws: `RunError` if the folder belongs to another recipe or is in use.
+    public init(
+        _ recipe: Recipe,
+        in url: URL,
+        environment: Environment,
+        observer: any RunObserver
+    ) throws {
+        self.recipe = recipe
+        self.environment = environment
+        self.observer = observer
+        folder = try RunFolder(url, for: recipe)
+        metrics = try MetricsLog(folder)
+        // The same number of threads gives the same numbers.
+        if let old = try folder.read(json: "provenance.json", as: Provenance.self) {
+            Engine.threadCount = old.threads
+        }
+    }
+
+    /// The real images; loaded when they are first needed.
+    func data() throws -> RunData {
+        if let loadedData { return loadedData }
+        let data = try RunData(recipe.data)
+        loadedData = data
+        if !folder.has("provenance.json") { try writeProvenance(data) }
+        return data
+    }
+
+    private func writeProvenance(_ data: RunData) throws {
+        let provenance = Provenance(
+            version: Version.number,
+            commit: Version.commit,
+            libtorch: Engine.version,
+            device: "\(device)",
+            cpuCapability: Engine.cpuCapability,
+            threads: Engine.threadCount,
+            precision: "\(environment.precision ?? .float32)",
+            datasets: [
+                .init(
+                    role: "train",
+                    path: recipe.data.train.path,
+                    fingerprint: data.trainFingerprint,
+                    images: data.train.count
+                ),
+                .init(
+                    role: "test",
+                    path: recipe.data.test.path,
+                    fingerprint: data.testFingerprint,
+                    images: data.test.count
+                ),
+            ],
+            seeds: [recipe.seed] + recipe.evaluate.seeds,
+            arguments: environment.arguments,
+            startedAt: ISO8601DateFormatter().string(from: Date())
+        )
+        try folder.write(json: provenance, to: "provenance.json")
+    }
+
+    /// The whole pipeline: fine-tune, sample, baselines, evaluate.
+    public func run() throws {
+        try finetune()
+        try sample()
+        for method in recipe.baselines { try baseline(method) }
+        try evaluate()
+    }
+
+    /// Stops here if a signal has come; whatever had to be saved is saved.
+    func checkInterruption() throws {
+        if environment.isInterrupted() { throw InterruptedError() }
+    }
+
+    /// The pre-trained model, checked against the data before any work starts.
+    func pretrainedModel() throws -> ModelFile {
+        let path = (recipe.model.weights as NSString).expandingTildeInPath
+        guard !path.isEmpty, FileManager.default.fileExists(atPath: path) else {
+            throw RunError(
+                .missingFile,
+                "model.weights: there is no file \"\(path)\". Train a model with `distill "
+                    + "pretrain`, or name one."
+            )
+        }
+        let file = try ModelFile(contentsOf: URL(fileURLWithPath: path))
+        let data = try data()
+        let architecture = file.description.architecture
+        guard architecture.inputSize == data.train.width,
+            architecture.channels == data.train.channels
+        else {
+            throw RunError(
+                .invalidSettings,
+                "\(path) was made for images of \(architecture.inputSize)×"
+                    + "\(architecture.inputSize) pixels with \(architecture.channels) channels, "
+                    + "but those of \(recipe.data.train.path) have \(data.train.width)×"
+                    + "\(data.train.height) with \(data.train.channels). Set data.size and "
+                    + "data.channels, or use another model."
+            )
+        }
+        return file
+    }
+
+    /// The model's label of each class of the training set, matched by name.
+    func networkLabels(_ model: ModelFile.Description) throws -> [Int] {
+        let names = try data().train.classNames
+        let missing = names.filter { !model.classNames.contains($0) }
+        guard missing.isEmpty else {
+            throw RunError(
+                .invalidSettings,
+                "The model knows no class \(missing.joined(separator: ", ")). Its classes are "
+                    + model.classNames.joined(separator: ", ") + "."
+            )
+        }
+        return names.map { model.classNames.firstIndex(of: $0) ?? 0 }
+    }
+
+    /// The training set as the model sees it.
+    func latents(_ space: PixelSpace) throws -> PixelLatents {
+        let train = try data().train
+        return PixelLatents(
+            images: train.images,
+            labels: train.labels,
+            space: space,
+            flips: recipe.data.flips
+        )
+    }
+}

@@ -1,0 +1,171 @@
+import Datasets
+import Distillation
+import Foundation
+import Models
+
+/// Everything that determines a run, with its defaults.
+///
+/// A recipe is written as YAML; `Recipe.read` decodes it strictly. The resolved tree, with every
+/// value that was used, is written into the run folder before the first step.
+public struct Recipe: Codable, Sendable, Equatable {
+    /// Name of the run folder.
+    public var name = "run"
+    /// Seed of everything that is drawn, 0 or larger.
+    public var seed = 0
+    /// The real images.
+    public var data = DataSettings()
+    /// The diffusion model to start from.
+    public var model = ModelSettings()
+    /// Pre-training of a model from scratch, for `distill pretrain`.
+    public var pretrain = PretrainSettings()
+    /// The fine-tuning with the criteria of Minimax Diffusion.
+    public var finetune = FinetuneSettings()
+    /// Drawing the surrogate dataset from the fine-tuned model.
+    public var sample = SampleSettings()
+    /// Methods that the surrogate is compared with: `random`, `dit`.
+    public var baselines = ["random", "dit"]
+    /// Training networks on the surrogate and the baselines.
+    public var evaluate = EvaluateSettings()
+
+    /// The defaults.
+    public init() {}
+}
+
+/// A dataset on disk.
+public struct DataSource: Codable, Sendable, Equatable {
+    /// How the images are stored.
+    public enum Format: String, Codable, Sendable, CaseIterable {
+        /// `FOLDER/<class>/<image>`, PNG or JPEG.
+        case folder
+        /// The four files of MNIST and its relatives, gzipped or not.
+        case idx
+    }
+
+    /// How the images are stored.
+    public var format = Format.folder
+    /// The folder.
+    public var path = ""
+    /// Which part of an IDX folder: `train` or `test`.
+    public var split = IDXDataset.Split.train
+
+    /// An empty description.
+    public init() {}
+}
+
+/// The real images of a run.
+public struct DataSettings: Codable, Sendable, Equatable {
+    /// What is distilled.
+    public var train = DataSource()
+    /// What networks are tested on; never seen before.
+    public var test = DataSource()
+    /// Pixels a side of a centre crop; 0 keeps the images as they are.
+    public var size = 0
+    /// 1 or 3 to convert the images; 0 keeps them as they are.
+    public var channels = 0
+    /// Whether training sees mirrored images too.
+    public var flips = true
+    /// Share of the training images, the last of each class, that takes the place of the test set.
+    ///
+    /// It is held back from everything else: for choosing settings. 0 for none.
+    public var holdout = 0.0
+
+    /// The defaults.
+    public init() {}
+}
+
+/// The diffusion model of a run.
+public struct ModelSettings: Codable, Sendable, Equatable {
+    /// The safetensors file with the weights and, in its metadata, the architecture.
+    public var weights = ""
+    /// Number of first blocks that get DiffFit scale factors; published: 14.
+    public var scaledBlocks = 14
+
+    /// The defaults.
+    public init() {}
+}
+
+/// Pre-training of a model from scratch.
+public struct PretrainSettings: Codable, Sendable, Equatable {
+    /// Pixels a side of one token.
+    public var patchSize = 4
+    /// Width of a token.
+    public var hiddenSize = 144
+    /// Number of blocks.
+    public var depth = 6
+    /// Number of attention heads.
+    public var heads = 6
+    /// The training itself.
+    public var training = DiffusionPretraining.Parameters()
+    /// Updates between two checkpoints.
+    public var checkpointEvery = 500
+    /// Updates between two lines of the log.
+    public var logEvery = 50
+
+    /// The defaults.
+    public init() {}
+}
+
+/// Fine-tuning with the criteria of Minimax Diffusion.
+public struct FinetuneSettings: Codable, Sendable, Equatable {
+    /// The method's own settings.
+    public var minimax = MinimaxDiffusion.Parameters()
+    /// Updates between two checkpoints.
+    public var checkpointEvery = 200
+    /// Updates between two lines of the log.
+    public var logEvery = 10
+
+    /// The defaults.
+    public init() {}
+}
+
+/// Drawing images from a model.
+public struct SampleSettings: Codable, Sendable, Equatable {
+    /// How images are drawn.
+    public enum Method: String, Codable, Sendable, CaseIterable {
+        /// Ancestral sampling (Ho et al., NeurIPS 2020) with learned variance, as published.
+        case ddpm
+        /// DDIM (Song et al., ICLR 2021).
+        case ddim
+        /// DPM-Solver++ (2M) (Lu et al., 2022), for few steps.
+        case dpmSolver = "dpm-solver++"
+    }
+
+    /// Images of each class.
+    public var imagesPerClass = 10
+    /// How images are drawn.
+    public var sampler = Method.ddpm
+    /// Steps from noise to image.
+    public var steps = 50
+    /// Strength of classifier-free guidance, published: 4.0; 1 for none.
+    public var guidance = 4.0
+    /// η of DDIM: 0 is deterministic, 1 as random as DDPM.
+    public var eta = 0.0
+    /// Images drawn at once.
+    public var batchSize = 50
+
+    /// The defaults.
+    public init() {}
+}
+
+/// Training networks on small sets and testing them.
+public struct EvaluateSettings: Codable, Sendable, Equatable {
+    /// The networks, for example `convnet-3`.
+    public var networks = ["convnet-3"]
+    /// The protocol, for example `gu-hard-28`.
+    public var evaluationProtocol = "gu-hard-28"
+    /// Epochs of training; 0 takes them from the protocol's table by images per class.
+    public var epochs = 0
+    /// How often the test set is looked at; published: 100.
+    public var evaluations = 5
+    /// One network is trained for each seed.
+    public var seeds = [0, 1, 2]
+
+    /// The defaults.
+    public init() {}
+
+    private enum CodingKeys: String, CodingKey {
+        case networks
+        case evaluationProtocol = "protocol"
+        case epochs, evaluations, seeds
+    }
+}

@@ -1,0 +1,155 @@
+import Checkpoints
+import Datasets
+import Foundation
+
+/// What is wrong with a run folder.
+public struct RunError: Error, CustomStringConvertible, Sendable {
+    /// The kinds of failure.
+    public enum Code: Sendable {
+        /// The folder belongs to another recipe.
+        case otherRecipe
+        /// Another process works in the folder.
+        case locked
+        /// Files of the folder are missing or cannot be read or written.
+        case unusable
+        /// Settings do not fit each other or the data.
+        case invalidSettings
+        /// A file that the recipe names is not there.
+        case missingFile
+    }
+
+    /// The kind of failure.
+    public let code: Code
+    /// What happened, and what to do about it.
+    public let description: String
+
+    init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}
+
+/// The folder of one run.
+///
+/// It belongs to one resolved recipe, and to one process at a time.
+public final class RunFolder {
+    /// Where it is.
+    public let url: URL
+    private var lockFile: Int32 = -1
+
+    /// Opens a folder for work and makes it if needed.
+    ///
+    /// - Parameters:
+    ///   - url: The folder.
+    ///   - recipe: What the run is determined by; it is written if the folder is new.
+    /// - Throws: `RunError` if the folder belongs to another recipe or another process works in it.
+    public init(_ url: URL, for recipe: Recipe) throws {
+        self.url = url
+        let text = try recipe.yaml()
+        let resolved = url.appendingPathComponent("recipe.resolved.yaml")
+        // Read before anything is touched.
+        if let old = try? String(contentsOf: resolved, encoding: .utf8), old != text {
+            throw RunError(
+                .otherRecipe,
+                "The run folder \(url.path) belongs to another recipe. These settings differ:\n"
+                    + RunFolder.differences(old, text).joined(separator: "\n")
+                    + "\nUse another --output, the same settings, or --fresh to start anew beside it."
+            )
+        }
+        do {
+            try FileManager.default.createDirectory(
+                at: url.appendingPathComponent("checkpoints"),
+                withIntermediateDirectories: true
+            )
+        } catch {
+            throw RunError(
+                .unusable,
+                "The run folder \(url.path) cannot be made: \(error.localizedDescription)"
+            )
+        }
+        try lock()
+        if !FileManager.default.fileExists(atPath: resolved.path) {
+            try write(Data(text.utf8), to: "recipe.resolved.yaml")
+        }
+    }
+
+    deinit { if lockFile >= 0 { close(lockFile) } }
+
+    /// The kernel releases the lock when its process ends, however it ends.
+    private func lock() throws {
+        let path = url.appendingPathComponent(".lock").path
+        lockFile = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard lockFile >= 0, flock(lockFile, LOCK_EX | LOCK_NB) == 0 else {
+            let owner = (try? String(contentsOfFile: path, encoding: .utf8)) ?? "?"
+            throw RunError(
+                .locked,
+                "Another process (\(owner)) works in \(url.path). Wait for it, or use another "
+                    + "--output."
+            )
+        }
+        ftruncate(lockFile, 0)
+        let text = "process \(getpid())"
+        _ = text.withCString { pwrite(lockFile, $0, strlen($0), 0) }
+    }
+
+    /// A path inside the folder.
+    public func path(_ name: String) -> URL { url.appendingPathComponent(name) }
+
+    /// Whether a file is there.
+    public func has(_ name: String) -> Bool {
+        FileManager.default.fileExists(atPath: path(name).path)
+    }
+
+    /// Writes a file so that a reader sees all of it or nothing.
+    public func write(_ data: Data, to name: String) throws {
+        try AtomicFile.write(data, to: path(name))
+    }
+
+    /// Writes a value as JSON with sorted keys.
+    public func write(json value: some Encodable, to name: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try write(encoder.encode(value) + Data("\n".utf8), to: name)
+    }
+
+    /// Reads a JSON file; nil if it is not there.
+    public func read<Value: Decodable>(json name: String, as type: Value.Type) throws -> Value? {
+        guard has(name) else { return nil }
+        do {
+            return try JSONDecoder().decode(type, from: Data(contentsOf: path(name)))
+        } catch {
+            throw RunError(
+                .unusable,
+                "\(path(name).path) cannot be read: \(error). Remove it to compute it again."
+            )
+        }
+    }
+
+    /// The lines in which two resolved recipes differ.
+    private static func differences(_ old: String, _ new: String) -> [String] {
+        let before = leaves(old)
+        let after = leaves(new)
+        return Set(before.keys).union(after.keys).sorted().compactMap { key in
+            before[key] == after[key]
+                ? nil : "  \(key): \(before[key] ?? "-") there, \(after[key] ?? "-") here"
+        }
+    }
+
+    /// `a.b` → value for YAML as the encoder writes it: two spaces a level.
+    private static func leaves(_ yaml: String) -> [String: String] {
+        var path = [String]()
+        var result = [String: String]()
+        for line in yaml.split(separator: "\n") {
+            let depth = line.prefix { $0 == " " }.count / 2
+            let body = line.drop { $0 == " " }
+            guard let colon = body.firstIndex(of: ":"), !body.hasPrefix("- ") else {
+                result[path.joined(separator: "."), default: ""] += "\(body) "
+                continue
+            }
+            path = Array(path.prefix(depth)) + [String(body[..<colon])]
+            let value = body[body.index(after: colon)...].drop { $0 == " " }
+            if !value.isEmpty { result[path.joined(separator: ".")] = String(value) }
+        }
+        return result
+    }
+}

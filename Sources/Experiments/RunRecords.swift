@@ -1,0 +1,178 @@
+import Evaluation
+import Foundation
+import Torch
+
+/// What a stage of a run cost.
+public struct StageCost: Codable, Sendable, Equatable {
+    /// For example `finetune`, `sample`, `evaluate minimax convnet-3`.
+    public let stage: String
+    /// Wall time, interruptions left out.
+    public var seconds: Double
+    /// Largest resident memory, or largest memory of the GPU.
+    public var peakMemoryBytes: Int
+    /// Where it ran.
+    public let device: String
+}
+
+/// `results.json`: accuracies and costs.
+public struct RunResults: Codable, Sendable, Equatable {
+    /// One entry for each method, network and protocol.
+    public var results: [EvaluationResult] = []
+    /// One entry a stage.
+    public var costs: [StageCost] = []
+
+    /// Nothing measured.
+    public init() {}
+
+    /// Adds what a part of a stage cost to what it cost before.
+    mutating func add(_ cost: StageCost) {
+        guard let place = costs.firstIndex(where: { $0.stage == cost.stage }) else {
+            costs.append(cost)
+            return
+        }
+        costs[place].seconds += cost.seconds
+        costs[place].peakMemoryBytes = max(costs[place].peakMemoryBytes, cost.peakMemoryBytes)
+    }
+}
+
+/// Measures a stage and books its costs in `results.json`.
+struct Stopwatch {
+    private let stage: String
+    private let folder: RunFolder
+    private let device: Device
+    private var last = ContinuousClock.now
+
+    init(_ stage: String, in folder: RunFolder, on device: Device) {
+        self.stage = stage
+        self.folder = folder
+        self.device = device
+        Memory.resetPeak(on: device)
+    }
+
+    /// Books the time since the last booking, so that an interruption loses little of it.
+    mutating func book() throws {
+        let now = ContinuousClock.now
+        var results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
+        results.add(
+            StageCost(
+                stage: stage,
+                seconds: (now - last) / .seconds(1),
+                peakMemoryBytes: Memory.peakBytes(on: device),
+                device: "\(device)"
+            )
+        )
+        try folder.write(json: results, to: "results.json")
+        last = now
+    }
+}
+
+/// `metrics.jsonl`: one JSON object a logged step.
+///
+/// After a resume a step may stand there twice; the last one counts.
+public struct MetricsLog {
+    private let file: FileHandle
+
+    init(_ folder: RunFolder) throws {
+        let url = folder.path("metrics.jsonl")
+        if !FileManager.default.fileExists(atPath: url.path) {
+            guard FileManager.default.createFile(atPath: url.path, contents: nil) else {
+                throw RunError(.unusable, "\(url.path) cannot be written.")
+            }
+        }
+        file = try FileHandle(forUpdating: url)
+        // A line that was cut off when the process was killed is ended first.
+        let end = try file.seekToEnd()
+        if end > 0 {
+            try file.seek(toOffset: end - 1)
+            let last = try file.read(upToCount: 1)
+            if last != Data("\n".utf8) {
+                try file.truncate(atOffset: MetricsLog.lineStart(file, end))
+            }
+        }
+    }
+
+    /// Where the last, incomplete line begins.
+    private static func lineStart(_ file: FileHandle, _ end: UInt64) -> UInt64 {
+        try? file.seek(toOffset: 0)
+        let data = (try? file.readToEnd()) ?? Data()
+        return UInt64(data.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0)
+    }
+
+    /// Appends a line.
+    func log(stage: String, _ values: [String: Double], text: [String: String] = [:]) throws {
+        var object: [String: Any] = ["stage": stage]
+        for (key, value) in values where value.isFinite {
+            object[key] = value == value.rounded() && abs(value) < 1e15 ? Int(value) : value
+        }
+        for (key, value) in text { object[key] = value }
+        let data = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys])
+        try file.write(contentsOf: data + Data("\n".utf8))
+    }
+}
+
+/// `provenance.json`: what produced the numbers of a run.
+public struct Provenance: Codable, Sendable {
+    /// Version of this package.
+    public var version: String
+    /// Commit of the checkout the program was built in, or "unknown".
+    public var commit: String
+    /// Version of libtorch.
+    public var libtorch: String
+    /// Where the run was started.
+    public var device: String
+    /// The processor's vector instructions that libtorch uses.
+    public var cpuCapability: String
+    /// Number of threads; a resumed run uses the same, so that its numbers are the same.
+    public var threads: Int
+    /// Precision of matrix products.
+    public var precision: String
+    /// The datasets with their fingerprints.
+    public var datasets: [DatasetRecord]
+    /// Seeds of the run and of the evaluations.
+    public var seeds: [Int]
+    /// The command line.
+    public var arguments: [String]
+    /// When the run was started, ISO 8601.
+    public var startedAt: String
+
+    /// A dataset that was used.
+    public struct DatasetRecord: Codable, Sendable {
+        /// What it was used for.
+        public var role: String
+        /// Where it was.
+        public var path: String
+        /// A digest of names, labels and contents.
+        public var fingerprint: String
+        /// Number of images.
+        public var images: Int
+    }
+}
+
+/// The version of this package.
+public enum Version {
+    /// Semantic version.
+    public static let number = "0.1.0"
+
+    /// The commit of the checkout that the executable lies in, or "unknown".
+    public static var commit: String {
+        var folder = URL(fileURLWithPath: CommandLine.arguments.first ?? "")
+            .resolvingSymlinksInPath().deletingLastPathComponent()
+        while folder.path != "/" {
+            let git = folder.appendingPathComponent(".git")
+            let head = try? String(
+                contentsOf: git.appendingPathComponent("HEAD"),
+                encoding: .utf8
+            )
+            if let head {
+                let text = head.trimmingCharacters(in: .whitespacesAndNewlines)
+                guard text.hasPrefix("ref: ") else { return text }
+                let reference = git.appendingPathComponent(String(text.dropFirst(5)))
+                return
+                    (try? String(contentsOf: reference, encoding: .utf8))?
+                    .trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
+            }
+            folder.deleteLastPathComponent()
+        }
+        return "unknown"
+    }
+}

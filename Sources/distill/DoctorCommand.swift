@@ -1,0 +1,86 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Torch
+import Training
+
+/// The command `distill doctor`.
+struct Doctor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Tells what this machine offers: libtorch, devices, threads, speed, memory."
+    )
+
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: OutputOptions
+
+    /// What was found.
+    private struct Findings: Encodable {
+        let version: String
+        let commit: String
+        let libtorch: String
+        let device: String
+        let cudaDevices: Int
+        let cpuCapability: String
+        let threads: Int
+        let automaticPrecision: String
+        /// Rate of 2048×2048 matrix products.
+        let float32GFLOPs: Double
+        let bfloat16GFLOPs: Double
+        let memoryBytes: Int
+        let gnuplot: String
+    }
+
+    func run() throws {
+        try Failure.reporting {
+            let environment = try compute.environment()
+            let findings = Findings(
+                version: Version.number,
+                commit: Version.commit,
+                libtorch: Engine.version,
+                device: "\(environment.device)",
+                cudaDevices: Device.cudaDeviceCount,
+                cpuCapability: Engine.cpuCapability,
+                threads: Engine.threadCount,
+                automaticPrecision: Precision.automatic(on: environment.device).rawValue,
+                float32GFLOPs: rate(.float32, on: environment.device),
+                bfloat16GFLOPs: rate(.bfloat16, on: environment.device),
+                memoryBytes: Int(ProcessInfo.processInfo.physicalMemory),
+                gnuplot: Doctor.path(of: "gnuplot") ?? "not found (needed for the report's curves)"
+            )
+            guard !output.json else { return try Output.json(findings) }
+            Output.line(
+                """
+                distill \(findings.version), commit \(findings.commit)
+                libtorch        \(findings.libtorch), \(findings.cpuCapability)
+                device          \(findings.device) (\(findings.cudaDevices) CUDA devices)
+                threads         \(findings.threads)
+                precision       auto means \(findings.automaticPrecision) here
+                matrix products \(Int(findings.float32GFLOPs)) GFLOP/s in float32, \
+                \(Int(findings.bfloat16GFLOPs)) in bfloat16
+                memory          \(Terminal.bytes(findings.memoryBytes))
+                gnuplot         \(findings.gnuplot)
+                """
+            )
+        }
+    }
+
+    /// The best of five products, in 10⁹ operations a second.
+    private func rate(_ dtype: DType, on device: Device) -> Double {
+        let size = 2048
+        let a = Tensor.full([size, size], 0.5, dtype: dtype, device: device)
+        let seconds = (0..<6).map { _ in
+            let start = ContinuousClock.now
+            _ = a.matmul(a)
+            device.synchronize()
+            return (ContinuousClock.now - start) / .seconds(1)
+        }
+        let best = seconds.dropFirst().min() ?? 1
+        return 2 * Double(size * size * size) / best / 1e9
+    }
+
+    private static func path(of program: String) -> String? {
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+            .map { "\($0)/\(program)" }
+            .first { FileManager.default.isExecutableFile(atPath: $0) }
+    }
+}

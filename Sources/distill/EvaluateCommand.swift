@@ -1,0 +1,71 @@
+import ArgumentParser
+import Evaluation
+import Experiments
+import Foundation
+import Training
+
+/// The command `distill evaluate`.
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Trains networks from scratch on a folder of images and reports their accuracy.",
+        discussion: """
+            Classes of the two folders are matched by name. A folder holds one folder a class, or \
+            the four files of MNIST and its relatives.
+            """
+    )
+
+    @Option(help: "The training images: a folder of class folders, or an IDX folder.")
+    var train: String
+
+    @Option(help: "The test images.")
+    var test: String
+
+    @Option(help: "The network, for example convnet-3.")
+    var network = "convnet-3"
+
+    @Option(name: .customLong("protocol"), help: "The protocol, for example gu-hard-28.")
+    var evaluationProtocol = "gu-hard-28"
+
+    @Option(help: "Epochs of training (default: by images per class, as published).")
+    var epochs: Int?
+
+    @Option(help: "How often the test set is looked at; published: 100.")
+    var evaluations = 100
+
+    @Option(parsing: .upToNextOption, help: "One network is trained for each seed.")
+    var seeds: [Int] = [0, 1, 2]
+
+    @Option(help: "What made the training images; only recorded.")
+    var method = "unknown"
+
+    @Option(help: "File in which an unfinished evaluation is kept, so that it can be resumed.")
+    var checkpoint: String?
+
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try Failure.reporting {
+            let environment = try compute.environment()
+            let terminal = Terminal(output)
+            let result = try StandaloneEvaluation(
+                train: train,
+                test: test,
+                method: method,
+                network: network,
+                evaluationProtocol: evaluationProtocol,
+                epochs: epochs,
+                evaluations: evaluations,
+                seeds: seeds,
+                checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }
+            ).run(environment: environment, observer: terminal)
+            if output.json {
+                try Output.json(result)
+            } else {
+                var results = RunResults()
+                results.results = [result]
+                Output.line(results.table)
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import ArgumentParser
+import Checkpoints
+import Datasets
+import Evaluation
+import Experiments
+import Foundation
+import NeuralNetworks
+import Torch
+import Training
+
+/// An error with the exit code of this command line: 64 wrong usage, 65 bad input, 66 missing
+/// file, 75 interrupted but resumable, 1 otherwise.
+struct Failure: Error, CustomStringConvertible {
+    let code: Int32
+    let description: String
+
+    init(_ code: Int32, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+
+    /// Finds the exit code of an error of the libraries.
+    init(_ error: any Error) {
+        switch error {
+        case let error as Failure: self = error
+        case is InterruptedError, is EvaluationInterruption: self.init(75, "\(error)")
+        case let error as RecipeError: self.init(64, "\(error)")
+        case let error as RunError: self.init(Failure.code(of: error), "\(error)")
+        case let error as CheckpointError: self.init(Failure.code(of: error), "\(error)")
+        case let error as DatasetError: self.init(Failure.code(of: error), "\(error)")
+        case is StateMismatchError: self.init(65, "\(error)")
+        case let error as TorchError:
+            self.init(error.code == .deviceUnavailable ? 64 : 1, "\(error)")
+        case is TrainingError: self.init(65, "\(error)")
+        default: self.init(1, "\(error)")
+        }
+    }
+
+    private static func code(of error: RunError) -> Int32 {
+        switch error.code {
+        case .otherRecipe, .invalidSettings: 64
+        case .missingFile: 66
+        case .locked, .unusable: 1
+        }
+    }
+
+    private static func code(of error: CheckpointError) -> Int32 {
+        switch error.code {
+        case .notFound: 66
+        case .malformed, .unsupported: 65
+        case .unreadable, .unwritable, .diskFull: 1
+        }
+    }
+
+    private static func code(of error: DatasetError) -> Int32 {
+        switch error.code {
+        case .missingFile: 66
+        case .notWritable, .diskFull: 1
+        default: 65
+        }
+    }
+
+    /// Runs the body of a command; an error becomes one paragraph on standard error.
+    static func reporting(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as ExitCode {
+            throw error
+        } catch {
+            let failure = Failure(error)
+            let head = failure.code == 75 ? "" : "Error: "
+            Terminal.write("\(head)\(failure.description)\n")
+            throw ExitCode(failure.code)
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Torch
+import Training
+
+/// Where and how a command computes.
+struct ComputeOptions: ParsableArguments {
+    @Option(help: "cpu, cuda, cuda:N, mps or auto (the best there is).")
+    var device = "auto"
+
+    @Option(
+        help: """
+            float32 reproduces the reference's numbers; bfloat16 is faster where the hardware \
+            multiplies it; auto chooses.
+            """
+    )
+    var precision = PrecisionChoice.auto
+
+    @Option(help: "Threads of an operation on the CPU (default: one a core).")
+    var threads: Int?
+
+    enum PrecisionChoice: String, ExpressibleByArgument, CaseIterable {
+        case float32, bfloat16, auto
+    }
+
+    func validate() throws {
+        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+    }
+
+    /// Chooses the device before anything else is asked of libtorch.
+    func environment() throws -> Pipeline.Environment {
+        let device = try Device.named(device)
+        Engine.keepFreedMemory()
+        if let threads { Engine.threadCount = threads }
+        let precision: DType? =
+            switch precision {
+            case .float32: nil
+            case .bfloat16: .bfloat16
+            case .auto: Precision.automatic(on: device).autocastType
+            }
+        return Pipeline.Environment(
+            device: device,
+            precision: precision,
+            arguments: CommandLine.arguments
+        )
+    }
+}
+
+/// What a command tells while it works.
+struct OutputOptions: ParsableArguments {
+    @Flag(help: "Print one JSON object on standard output as the last line.")
+    var json = false
+
+    @Flag(name: [.long, .short], help: "Tell more on standard error.")
+    var verbose = false
+
+    @Flag(name: [.long, .short], help: "Tell only warnings and errors on standard error.")
+    var quiet = false
+}
+
+/// The recipe of a run and the folder it works in.
+struct RunOptions: ParsableArguments {
+    @Argument(help: "A recipe (YAML); see Recipes/.", completion: .file(extensions: ["yaml"]))
+    var recipe: String
+
+    @Option(
+        name: .customLong("set"),
+        parsing: .singleValue,
+        help: "Overrides a setting: --set finetune.minimax.steps=200 (repeatable)."
+    )
+    var overrides: [String] = []
+
+    @Option(help: "Seed of everything that is drawn, 0 or larger (default: the recipe's).")
+    var seed: Int?
+
+    @Option(name: [.long, .short], help: "The run folder (default: Runs/<name of the recipe>).")
+    var output: String?
+
+    @Flag(help: "Start anew in a folder beside an existing run.")
+    var fresh = false
+
+    func resolve() throws -> (recipe: Recipe, folder: URL) {
+        let url = URL(fileURLWithPath: recipe)
+        guard FileManager.default.fileExists(atPath: url.path) else {
+            throw Failure(66, "There is no recipe \(url.path).")
+        }
+        let overrides = overrides + (seed.map { ["seed=\($0)"] } ?? [])
+        let resolved = try Recipe.read(url, overrides: overrides)
+        let folder = URL(fileURLWithPath: output ?? "Runs/\(resolved.name)", isDirectory: true)
+        return (resolved, fresh ? RunOptions.unused(folder) : folder)
+    }
+
+    /// The first of NAME, NAME-2, NAME-3 … that does not exist.
+    private static func unused(_ folder: URL) -> URL {
+        var candidate = folder
+        var number = 2
+        while FileManager.default.fileExists(atPath: candidate.path) {
+            candidate = folder.deletingLastPathComponent()
+                .appendingPathComponent("\(folder.lastPathComponent)-\(number)")
+            number += 1
+        }
+        return candidate
+    }
+}

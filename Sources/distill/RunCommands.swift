@@ -1,0 +1,179 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Reporting
+
+/// What `--json` prints of a run.
+private struct RunSummary: Encodable {
+    let run: String
+    let results: RunResults
+}
+
+/// A command that works on a run folder.
+private func withPipeline(
+    _ run: RunOptions,
+    _ compute: ComputeOptions,
+    _ output: OutputOptions,
+    _ body: (Pipeline, URL, Terminal) throws -> Void
+) throws {
+    try Failure.reporting {
+        let environment = try compute.environment()
+        let (recipe, folder) = try run.resolve()
+        let terminal = Terminal(output)
+        let pipeline = try Pipeline(
+            recipe,
+            in: folder,
+            environment: environment,
+            observer: terminal
+        )
+        try body(pipeline, folder, terminal)
+        if output.json {
+            try Output.json(RunSummary(run: folder.path, results: try pipeline.results()))
+        }
+    }
+}
+
+/// The command `distill run`.
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "The whole pipeline: fine-tune, sample, baselines, evaluate, report.",
+        discussion: """
+            Stages that are finished are skipped, the one that was interrupted is resumed: the \
+            same command goes on where it stopped, with the same result.
+            """
+    )
+
+    @OptionGroup var options: RunOptions
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: OutputOptions
+
+    @Flag(help: "Only estimate time, memory and disk.")
+    var dryRun = false
+
+    func run() throws {
+        try withPipeline(options, compute, output) { pipeline, folder, terminal in
+            if dryRun {
+                Output.line(try pipeline.estimate().text)
+                return
+            }
+            try pipeline.run()
+            let report = try Report(run: folder).write()
+            if !output.json {
+                Output.line(try pipeline.results().table)
+                Output.line("Report: \(report.path)")
+            }
+        }
+    }
+}
+
+/// The command `distill pretrain`.
+struct Pretrain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Trains a class-conditional diffusion transformer from scratch.",
+        discussion: "The result is <run folder>/checkpoints/pretrained.safetensors."
+    )
+
+    @OptionGroup var options: RunOptions
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try withPipeline(options, compute, output) { pipeline, _, terminal in
+            let file = try pipeline.pretrain()
+            terminal.note("Weights: \(file.path)")
+        }
+    }
+}
+
+/// The command `distill finetune`.
+struct Finetune: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Fine-tunes the model with the criteria of Minimax Diffusion.",
+        discussion: "The result is <run folder>/checkpoints/finetuned.safetensors."
+    )
+
+    @OptionGroup var options: RunOptions
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try withPipeline(options, compute, output) { pipeline, _, _ in try pipeline.finetune() }
+    }
+}
+
+/// The command `distill sample`.
+struct Sample: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Draws the surrogate dataset from the fine-tuned model.",
+        discussion: """
+            Fine-tunes first if that is not done. The result is <run folder>/surrogate/, which \
+            opens with torchvision's ImageFolder and Hugging Face's imagefolder.
+            """
+    )
+
+    @OptionGroup var options: RunOptions
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try withPipeline(options, compute, output) { pipeline, _, _ in
+            try pipeline.finetune()
+            try pipeline.sample()
+        }
+    }
+}
+
+/// The command `distill baseline`.
+struct Baseline: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Makes the surrogate of another method.",
+        discussion: """
+            random: real images, chosen by the seed. dit: samples of the pre-trained model as it \
+            is. The result is <run folder>/baselines/<method>/.
+            """
+    )
+
+    enum Method: String, ExpressibleByArgument, CaseIterable {
+        case random, dit
+    }
+
+    @Argument(help: "random or dit.")
+    var method: Method
+
+    @OptionGroup var options: RunOptions
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try withPipeline(options, compute, output) { pipeline, _, _ in try pipeline.baseline(method.rawValue)
+        }
+    }
+}
+
+/// The command `distill report`.
+struct MakeReport: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report",
+        abstract: "Rebuilds report.html from the files of a run."
+    )
+
+    @Argument(help: "The run folder.", completion: .directory)
+    var folder: String
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try Failure.reporting {
+            let url = URL(fileURLWithPath: folder, isDirectory: true)
+            guard FileManager.default.fileExists(atPath: url.path) else {
+                throw Failure(66, "There is no run folder \(url.path).")
+            }
+            let report = try Report(run: url).write()
+            if output.json {
+                try Output.json(["report": report.path])
+            } else {
+                Output.line(report.path)
+            }
+        }
+    }
+}

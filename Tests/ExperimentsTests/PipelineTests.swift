@@ -1,0 +1,167 @@
+import Checkpoints
+import Experiments
+import Foundation
+import Images
+import TestSupport
+import Testing
+import Torch
+
+/// Two classes of 28×28 images: bright on the left, bright on the right.
+private func writeImages(_ folder: URL, perClass: Int, seed: UInt64) throws {
+    for (label, name) in ["left", "right"].enumerated() {
+        let place = folder.appendingPathComponent(name)
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        for index in 0..<perClass {
+            var generator = RandomGenerator(
+                seed: seed,
+                purpose: .general,
+                label: label,
+                image: index
+            )
+            let noise = generator.uniformValues(28 * 28)
+            let bytes = noise.enumerated().map { position, value -> UInt8 in
+                let isRight = position % 28 >= 14
+                return UInt8(value * 100) + (isRight == (label == 1) ? 120 : 0)
+            }
+            let image = Image(width: 28, height: 28, channels: 1, bytes: bytes)
+            try image.pngData().write(to: place.appendingPathComponent("\(index).png"))
+        }
+    }
+}
+
+/// A run of the whole pipeline that takes some seconds.
+private func tinyRecipe(_ folder: URL) -> Recipe {
+    var recipe = Recipe()
+    recipe.data.train.path = folder.appendingPathComponent("train").path
+    recipe.data.test.path = folder.appendingPathComponent("test").path
+    recipe.data.flips = false
+    recipe.model.weights = folder.appendingPathComponent("model.safetensors").path
+    recipe.pretrain.patchSize = 7
+    recipe.pretrain.hiddenSize = 16
+    recipe.pretrain.depth = 2
+    recipe.pretrain.heads = 2
+    recipe.pretrain.training.steps = 12
+    recipe.pretrain.training.batchSize = 4
+    recipe.pretrain.training.warmupSteps = 2
+    recipe.pretrain.training.decaySteps = 2
+    recipe.pretrain.checkpointEvery = 4
+    recipe.pretrain.logEvery = 2
+    recipe.finetune.minimax.steps = 12
+    recipe.finetune.minimax.batchSize = 4
+    recipe.finetune.minimax.memorySize = 3
+    recipe.finetune.minimax.emaDecay = 0.9
+    recipe.finetune.checkpointEvery = 4
+    recipe.finetune.logEvery = 2
+    recipe.sample.imagesPerClass = 3
+    recipe.sample.steps = 4
+    recipe.sample.batchSize = 2
+    recipe.evaluate.epochs = 6
+    recipe.evaluate.evaluations = 2
+    recipe.evaluate.seeds = [0, 1]
+    return recipe
+}
+
+private func pipeline(
+    _ recipe: Recipe,
+    _ url: URL,
+    isInterrupted: @escaping () -> Bool = { false }
+) throws -> Pipeline {
+    try Pipeline(
+        recipe,
+        in: url,
+        environment: .init(isInterrupted: isInterrupted),
+        observer: SilentObserver()
+    )
+}
+
+/// Everything that must not depend on interruptions.
+private func outcome(_ run: URL) throws -> [String: Data] {
+    var files = [String: Data]()
+    let names = try FileManager.default.subpathsOfDirectory(atPath: run.path)
+    for name in names where name.hasSuffix(".png") || name.hasSuffix("metadata.jsonl") {
+        files[name] = try Data(contentsOf: run.appendingPathComponent(name))
+    }
+    let state = try Safetensors.load(
+        contentsOf: run.appendingPathComponent("checkpoints/finetuned.safetensors")
+    )
+    for (name, tensor) in state { files["weights \(name)"] = Data(tensor.bytes()) }
+    let results = try JSONDecoder().decode(
+        RunResults.self,
+        from: Data(contentsOf: run.appendingPathComponent("results.json"))
+    )
+    for result in results.results {
+        files["accuracy \(result.method)"] = Data(
+            "\(result.last.values) \(result.best.values)".utf8
+        )
+    }
+    return files
+}
+
+@Suite("The pipeline", .serialized)
+struct PipelineTests {
+    private func withData(_ body: (URL, Recipe) throws -> Void) throws {
+        try withTemporaryFolder { folder in
+            try writeImages(folder.appendingPathComponent("train"), perClass: 12, seed: 1)
+            try writeImages(folder.appendingPathComponent("test"), perClass: 6, seed: 2)
+            let recipe = tinyRecipe(folder)
+            let pretraining = folder.appendingPathComponent("pretrain")
+            let weights = try pipeline(recipe, pretraining).pretrain()
+            try FileManager.default.copyItem(
+                at: weights,
+                to: URL(fileURLWithPath: recipe.model.weights)
+            )
+            try body(folder, recipe)
+        }
+    }
+
+    @Test("a run leaves a complete folder, and interruptions anywhere do not change it")
+    func resume() throws {
+        try withData { folder, recipe in
+            let whole = folder.appendingPathComponent("whole")
+            try pipeline(recipe, whole).run()
+            let expected = try outcome(whole)
+            #expect(expected.keys.filter { $0.hasSuffix(".png") }.count == 18)
+            #expect(expected.keys.filter { $0.hasPrefix("accuracy") }.count == 3)
+
+            // Stops at every fifth question whether to stop, until it is done.
+            let broken = folder.appendingPathComponent("broken")
+            var attempts = 0
+            while true {
+                attempts += 1
+                var questions = 0
+                do {
+                    try pipeline(recipe, broken) {
+                        questions += 1
+                        return questions % 5 == 0
+                    }.run()
+                    break
+                } catch {
+                    #expect(attempts < 100, "\(error)")
+                    guard attempts < 100 else { return }
+                }
+            }
+            #expect(attempts > 5)
+            let found = try outcome(broken)
+            #expect(found.keys.sorted() == expected.keys.sorted())
+            for (name, data) in expected { #expect(found[name] == data, "\(name)") }
+        }
+    }
+
+    @Test("a model for other images is refused before any work starts")
+    func mismatch() throws {
+        try withData { folder, recipe in
+            var other = recipe
+            other.data.size = 14
+            let error = #expect(throws: RunError.self) {
+                try pipeline(other, folder.appendingPathComponent("size")).finetune()
+            }
+            #expect(error?.description.contains("28×28") == true, "\(error?.description ?? "")")
+            var missing = recipe
+            missing.model.weights = "/nowhere.safetensors"
+            let lost = #expect(throws: RunError.self) {
+                try pipeline(missing, folder.appendingPathComponent("lost")).finetune()
+            }
+            #expect(lost?.code == .missingFile)
+        }
+    }
+}
