@@ -240,6 +240,13 @@ int ct_interpolate(CTTensor *x, int64_t height, int64_t width, bool bilinear, bo
 int ct_affine_grid(CTTensor *theta, const int64_t *sizes, CTTensor *_Nullable *_Nonnull out);
 int ct_grid_sample(CTTensor *x, CTTensor *grid, CTTensor *_Nullable *_Nonnull out);
 
+// MARK: fused.cpp
+
+/// Instance norm with scale and shift, ReLU and 2×2 average pooling of [B, C, H, W]: in one pass for
+/// channels-last memory of the CPU, else libtorch's operations one after the other.
+int ct_instance_norm_relu_pool(CTTensor *x, CTTensor *weight, CTTensor *bias, double epsilon,
+                               CTTensor *_Nullable *_Nonnull out);
+
 // MARK: autograd.cpp
 
 int ct_requires_grad_set(CTTensor *x, bool value);

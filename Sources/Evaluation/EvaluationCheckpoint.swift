@@ -1,0 +1,81 @@
+import Checkpoints
+import Foundation
+import Torch
+import Training
+
+/// What is kept of a measurement that is not finished: one safetensors file with the weights and
+/// the momentum of the current seed, and the rest as JSON in its metadata.
+struct EvaluationCheckpoint {
+    /// What a measurement depends on: another one must not be continued with its weights.
+    struct Identity: Codable, Equatable {
+        let method: String
+        let network: String
+        let evaluationProtocol: String
+        let train: EvaluationResult.Dataset
+        let test: EvaluationResult.Dataset
+        let seeds: [Int]
+        let epochs: Int
+        let evaluations: Int
+        let precision: Precision
+        let device: String
+
+        /// The names of the values that differ from those of another measurement.
+        func differences(from other: Identity) -> [String] {
+            let pairs: [(String, Bool)] = [
+                ("method", method == other.method),
+                ("network", network == other.network),
+                ("protocol", evaluationProtocol == other.evaluationProtocol),
+                ("training set", train == other.train),
+                ("test set", test == other.test),
+                ("seeds", seeds == other.seeds),
+                ("epochs", epochs == other.epochs),
+                ("evaluations", evaluations == other.evaluations),
+                ("precision", precision == other.precision),
+                ("device", device == other.device),
+            ]
+            return pairs.filter { !$1 }.map(\.0)
+        }
+    }
+
+    /// What is kept beside the tensors.
+    struct Record: Codable {
+        let identity: Identity
+        /// The finished seeds, in order.
+        var finished: [TrainingRecord] = []
+        /// The seed in training.
+        var current: TrainingRecord?
+        /// Time of all runs so far.
+        var seconds = 0.0
+        /// Largest memory in use so far.
+        var peakMemoryBytes = 0
+    }
+
+    private static let key = "evaluation"
+
+    var record: Record
+    /// Weights and momentum of the seed in training.
+    let tensors: StateDictionary
+
+    /// Reads a checkpoint.
+    static func load(_ url: URL) throws -> EvaluationCheckpoint {
+        let file = try SafetensorsFile(contentsOf: url)
+        guard let text = file.metadata[key] else {
+            throw CheckpointError(
+                .malformed,
+                file: url.path,
+                "This is no checkpoint of an evaluation.",
+                remedy: "Remove it to begin anew."
+            )
+        }
+        let record = try JSONDecoder().decode(Record.self, from: Data(text.utf8))
+        return EvaluationCheckpoint(record: record, tensors: file.state())
+    }
+
+    /// Writes the checkpoint in the place of an older one.
+    func save(to url: URL) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let text = String(decoding: try encoder.encode(record), as: UTF8.self)
+        try Safetensors.save(tensors, metadata: [Self.key: text], to: url)
+    }
+}

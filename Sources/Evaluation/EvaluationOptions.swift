@@ -1,0 +1,81 @@
+import Models
+import Torch
+import Training
+
+/// What is measured, and how.
+public struct EvaluationOptions: Sendable, Equatable {
+    /// What made the training set, as it is called in results, for example `minimax`.
+    public var method: String
+    /// The network that is trained.
+    public var network: NetworkName
+    /// The protocol.
+    public var evaluationProtocol: EvaluationProtocol
+    /// Number of epochs; nil: the protocol's number for so many images.
+    public var epochs: Int?
+    /// How often the test set is looked at in one run; published: 100.
+    public var evaluations: Int
+    /// One run for each seed.
+    public var seeds: [Int]
+    /// Type in which the network is computed; nil: the fastest on the device.
+    public var precision: Precision?
+
+    /// Describes a measurement.
+    public init(
+        method: String,
+        network: NetworkName,
+        evaluationProtocol: EvaluationProtocol = .guHard28,
+        epochs: Int? = nil,
+        evaluations: Int = 100,
+        seeds: [Int] = [0, 1, 2],
+        precision: Precision? = nil
+    ) {
+        self.method = method
+        self.network = network
+        self.evaluationProtocol = evaluationProtocol
+        self.epochs = epochs
+        self.evaluations = evaluations
+        self.seeds = seeds
+        self.precision = precision
+    }
+
+    /// Makes sure that the numbers make sense.
+    func validate() throws(TrainingError) {
+        guard !seeds.isEmpty, seeds.allSatisfy({ $0 >= 0 }), Set(seeds).count == seeds.count else {
+            throw TrainingError(
+                .invalidOption,
+                "seeds must be one or more different numbers from 0; they are \(seeds)."
+            )
+        }
+        if let epochs, epochs < 1 {
+            throw TrainingError(.invalidOption, "epochs must be at least 1; it is \(epochs).")
+        }
+        guard evaluations >= 1 else {
+            throw TrainingError(
+                .invalidOption,
+                "evaluations must be at least 1; it is \(evaluations)."
+            )
+        }
+    }
+}
+
+/// One set of a measurement and where it comes from.
+public struct EvaluationSet {
+    /// Images, labels and class names.
+    public let images: ImageSet
+    /// Where it was read from, as it is written in results.
+    public let path: String
+    /// What tells it from every other set.
+    public let fingerprint: String
+
+    /// Puts a set and its origin together.
+    public init(images: ImageSet, path: String, fingerprint: String) {
+        self.images = images
+        self.path = path
+        self.fingerprint = fingerprint
+    }
+
+    /// What a result says of the set.
+    var identity: EvaluationResult.Dataset {
+        EvaluationResult.Dataset(path: path, fingerprint: fingerprint, images: images.count)
+    }
+}

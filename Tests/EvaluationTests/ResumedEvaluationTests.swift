@@ -1,0 +1,135 @@
+import Checkpoints
+import Evaluation
+import Foundation
+import TestSupport
+import Testing
+import Torch
+import Training
+
+@Suite("An interrupted evaluation")
+struct ResumedEvaluationTests {
+    // So noisy that the accuracy tells one set of weights from another.
+    private let train = EvaluationSet.lines(6, noise: 120)
+    private let test = EvaluationSet.lines(400, noise: 120, seed: 2)
+
+    /// Runs until the `stop`-th event, and returns the events.
+    private func run(
+        _ checkpoint: URL,
+        options: EvaluationOptions,
+        stop: Int
+    ) throws -> [EvaluationEvent] {
+        var events = [EvaluationEvent]()
+        #expect(throws: EvaluationInterruption.self) {
+            try evaluate(
+                train: train,
+                test: test,
+                options: options,
+                checkpoint: checkpoint
+            ) { event in
+                events.append(event)
+                return events.count == stop ? .stop : .continue
+            }
+        }
+        return events
+    }
+
+    @Test("ends with the result of an uninterrupted one", arguments: [1, 7, 12, 15, 22])
+    func resumes(_ stop: Int) throws {
+        let options = EvaluationOptions.short(epochs: 6)
+        let whole = try evaluate(train: train, test: test, options: options)
+        try withTemporaryFolder { folder in
+            let checkpoint = folder.appendingPathComponent("evaluation.safetensors")
+            let before = try run(checkpoint, options: options, stop: stop)
+            var after = [EvaluationEvent]()
+            let resumed = try evaluate(
+                train: train,
+                test: test,
+                options: options,
+                checkpoint: checkpoint
+            ) {
+                after.append($0)
+                return .continue
+            }
+            #expect(whole.last.mean != 0.5)
+            #expect(resumed.last == whole.last)
+            #expect(resumed.best == whole.best)
+            guard case .resumed = after.first else {
+                Issue.record("the first event is \(String(describing: after.first))")
+                return
+            }
+            // No step is made twice, none is left out.
+            func steps(_ events: [EvaluationEvent]) -> Int {
+                events.reduce(0) { count, event in
+                    if case .training(.step, _, _, _) = event { count + 1 } else { count }
+                }
+            }
+            #expect(steps(before) + steps(after) == 12)
+
+            // A third time there is nothing left to do.
+            var third = [EvaluationEvent]()
+            let again = try evaluate(
+                train: train,
+                test: test,
+                options: options,
+                checkpoint: checkpoint
+            ) {
+                third.append($0)
+                return .continue
+            }
+            #expect(again.last == whole.last)
+            #expect(third == [.resumed(finishedSeeds: 2, epoch: 0)])
+        }
+    }
+
+    @Test("is not continued with other options, and says why")
+    func otherOptions() throws {
+        try withTemporaryFolder { folder in
+            let checkpoint = folder.appendingPathComponent("evaluation.safetensors")
+            _ = try run(checkpoint, options: .short(epochs: 3), stop: 4)
+            var first: EvaluationEvent?
+            let options = EvaluationOptions.short(epochs: 2)
+            let result = try evaluate(
+                train: train,
+                test: test,
+                options: options,
+                checkpoint: checkpoint
+            ) {
+                first = first ?? $0
+                return .continue
+            }
+            guard case .ignoredCheckpoint(let reason) = first else {
+                Issue.record("the first event is \(String(describing: first))")
+                return
+            }
+            #expect(reason.contains("epochs"))
+            #expect(!reason.contains("seeds"))
+            let plain = try evaluate(train: train, test: test, options: options)
+            #expect(result.last == plain.last)
+        }
+    }
+
+    @Test("without a checkpoint says that nothing was saved")
+    func noCheckpoint() {
+        let error = #expect(throws: EvaluationInterruption.self) {
+            try evaluate(train: train, test: test, options: .short()) { _ in .stop }
+        }
+        #expect(error?.isSaved == false)
+    }
+
+    @Test("a file that is no checkpoint of an evaluation is refused by name")
+    func foreignFile() throws {
+        try withTemporaryFolder { folder in
+            let checkpoint = folder.appendingPathComponent("evaluation.safetensors")
+            try Safetensors.save(StateDictionary([("a", Tensor(1))]), to: checkpoint)
+            let error = #expect(throws: CheckpointError.self) {
+                try evaluate(
+                    train: train,
+                    test: test,
+                    options: .short(),
+                    checkpoint: checkpoint
+                )
+            }
+            #expect(error?.message.contains("evaluation.safetensors") == true)
+        }
+    }
+}

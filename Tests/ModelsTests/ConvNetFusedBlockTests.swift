@@ -1,0 +1,114 @@
+import TestSupport
+import Testing
+import Torch
+
+@Suite("Norm, ReLU and pooling in one pass")
+struct ConvNetFusedBlockTests {
+    private let weight: Tensor
+    private let bias: Tensor
+
+    init() {
+        var generator = RandomGenerator(seed: 11)
+        weight = generator.normal([21]) + 1
+        bias = generator.normal([21])
+    }
+
+    /// Images with 21 channels, which is no multiple of any vector, and a mean far from zero.
+    private func images(_ height: Int, _ width: Int) -> Tensor {
+        var generator = RandomGenerator(seed: 12)
+        return generator.normal([3, 21, height, width]) * 2 + 5
+    }
+
+    private func single(_ x: Tensor, _ weight: Tensor, _ bias: Tensor) -> Tensor {
+        x.groupNormalized(groups: 21, weight: weight, bias: bias).relu()
+            .averagePooled(kernelSize: 2)
+    }
+
+    private func fused(_ x: Tensor, _ weight: Tensor, _ bias: Tensor) -> Tensor {
+        x.instanceNormalizedRectifiedPooled(weight: weight, bias: bias)
+    }
+
+    private func trained(_ x: Tensor) -> Tensor {
+        let copy = x.detached().copied()
+        copy.requiresGradient = true
+        return copy
+    }
+
+    private static let sizes = [(8, 8), (7, 9), (2, 2), (3, 2), (28, 28)]
+
+    @Test("values are those of the single operations", arguments: sizes, [false, true])
+    func values(_ size: (Int, Int), channelsLast: Bool) {
+        let x = images(size.0, size.1)
+        let result = fused(x.contiguous(channelsLast: channelsLast), weight, bias)
+        expectClose(result, single(x, weight, bias), absolute: 2e-5)
+    }
+
+    @Test("gradients are those of the single operations", arguments: sizes, [false, true])
+    func gradients(_ size: (Int, Int), channelsLast: Bool) throws {
+        let x = images(size.0, size.1).contiguous(channelsLast: channelsLast)
+        var generator = RandomGenerator(seed: 13)
+        let incoming = generator.normal(single(x, weight, bias).shape)
+        func gradients(_ body: (Tensor, Tensor, Tensor) -> Tensor) -> [Tensor?] {
+            let inputs = [x, weight, bias].map(trained)
+            return Tensor.gradients(
+                of: [body(inputs[0], inputs[1], inputs[2])],
+                by: inputs,
+                weights: [incoming]
+            )
+        }
+        for (found, expected) in zip(gradients(fused), gradients(single)) {
+            expectClose(try #require(found), try #require(expected), absolute: 1e-4)
+        }
+    }
+
+    @Test("in bfloat16 it is as near to float32 as the single operations")
+    func bfloat16() {
+        let x = images(14, 14).converted(to: .bfloat16)
+        let exact = single(x.converted(to: .float32), weight, bias)
+        let result = fused(x, weight, bias)
+        #expect(result.dtype == .bfloat16)
+        // Half of the last of eight bits.
+        let bound = exact.magnitude().max().item / 256
+        expectClose(result.converted(to: .float32), exact, absolute: bound)
+    }
+
+    @Test("the gradient can be differentiated")
+    func secondDerivative() throws {
+        let x = images(4, 6)
+        func second(_ body: (Tensor, Tensor, Tensor) -> Tensor) throws -> [Tensor?] {
+            let inputs = [x, weight, bias].map(trained)
+            let y = body(inputs[0], inputs[1], inputs[2])
+            let first = Tensor.gradients(
+                of: [y.squared().sum()],
+                by: inputs,
+                creatingGraph: true
+            ).map { $0?.squared().sum() }
+            let sum = try first.reduce(Tensor(0)) { $0 + (try #require($1)) }
+            return Tensor.gradients(of: [sum], by: inputs)
+        }
+        for (found, expected) in try zip(second(fused), second(single)) {
+            expectClose(try #require(found), try #require(expected), relative: 1e-4)
+        }
+    }
+
+    @Test("a frozen input takes no part")
+    func frozen() throws {
+        let x = images(6, 6)
+        let trainedWeight = trained(weight)
+        let gradients = Tensor.gradients(
+            of: [fused(x, trainedWeight, bias).sum()],
+            by: [trainedWeight]
+        )
+        #expect(try #require(gradients[0]).shape == [21])
+        #expect(!fused(x, weight, bias).requiresGradient)
+    }
+
+    @Test("no tensor is left")
+    func leaks() {
+        let x = images(6, 6)
+        expectNoLeaks {
+            let inputs = [x, weight, bias].map(trained)
+            fused(inputs[0], inputs[1], inputs[2]).sum().backward()
+        }
+    }
+}
