@@ -163,7 +163,9 @@ public struct StateMismatchError: Error, CustomStringConvertible, Sendable {
     public let misshaped: [String]
 
     package init(
-        subject: String, missing: [String] = [], unexpected: [String] = [],
+        subject: String,
+        missing: [String] = [],
+        unexpected: [String] = [],
         misshaped: [String] = []
     ) {
         self.subject = subject

@@ -145,7 +145,8 @@ struct Baseline: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        try withPipeline(options, compute, output) { pipeline, _, _ in try pipeline.baseline(method.rawValue)
+        try withPipeline(options, compute, output) { pipeline, _, _ in
+            try pipeline.baseline(method.rawValue)
         }
     }
 }
