@@ -5,9 +5,8 @@
 // writes the whole map; and libtorch's GroupNorm with one channel a group is ten times slower in
 // channels-last order, which the convolutions prefer. Here one image's map stays in the cache, all
 // inner loops run over its channels, and only the pooled map is written.
-#include "support.hpp"
+#include "parallel.hpp"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -229,7 +228,7 @@ Map mapOf(const at::Tensor &x) { return {x.size(2), x.size(3), x.size(1)}; }
 /// Runs `body` for every image, with scratch memory.
 template <typename Body>
 void forEveryImage(const at::Tensor &x, Body &&body) {
-    at::parallel_for(0, x.size(0), 1, [&](int64_t begin, int64_t end) {
+    inParallel(x.size(0), 1, [&](int64_t begin, int64_t end) {
         const auto channels = static_cast<size_t>(x.size(1));
         std::vector<float> memory(6 * channels);
         const auto row = [&](size_t index) { return &memory[index * channels]; };

@@ -71,10 +71,6 @@ int ct_silu(CTTensor *x, CTTensor **out) {
     return guarded([&] { *out = wrap(at::silu(unwrap(x))); });
 }
 
-int ct_gelu(CTTensor *x, bool tanh_approximation, CTTensor **out) {
-    return guarded([&] { *out = wrap(at::gelu(unwrap(x), tanh_approximation ? "tanh" : "none")); });
-}
-
 int ct_is_finite(CTTensor *x, CTTensor **out) {
     return guarded([&] { *out = wrap(at::isfinite(unwrap(x))); });
 }

@@ -83,13 +83,9 @@ final class Attention: Module {
     }
 
     func callAsFunction(_ x: Tensor) -> Tensor {
-        let (batch, tokens, width) = (x.size(along: 0), x.size(along: 1), x.size(along: 2))
         var x = inputs(x)  // [B, T, 3D]
         if let inputScale { x = inputScale * x }  // [B, T, 3D]
-        x = x.reshaped(batch, tokens, 3, headCount, width / headCount)
-        x = x.permuted(2, 0, 3, 1, 4)  // [3, B, heads, T, D/heads]
-        x = .attention(query: x[0], key: x[1], value: x[2])  // [B, heads, T, D/heads]
-        x = x.transposed(1, 2).reshaped(batch, tokens, width)  // [B, T, D]
+        x = x.selfAttention(headCount: headCount)  // [B, T, D]
         x = projection(x)  // [B, T, D]
         if let outputScale { x = outputScale * x }  // [B, T, D]
         return x
@@ -170,14 +166,4 @@ final class FinalLayer: Module {
         let x = x.normalizedAndModulated(shift: m[0], scale: m[1])  // [B, T, D]
         return linear(x)  // [B, T, p·p·2C]
     }
-}
-
-extension Tensor {
-    /// LN(x)·(1 + scale) + shift, with ε = 1e-6 and no learned affine part.
-    fileprivate func normalizedAndModulated(shift: Tensor, scale: Tensor) -> Tensor {
-        layerNormalized(width: size(along: -1), epsilon: 1e-6) * (scale + 1) + shift
-    }
-
-    /// x + gate·y.
-    fileprivate func addingGated(_ y: Tensor, gate: Tensor) -> Tensor { self + gate * y }
 }

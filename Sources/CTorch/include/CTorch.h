@@ -152,7 +152,6 @@ int ct_round(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
 int ct_sigmoid(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
 int ct_relu(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
 int ct_silu(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
-int ct_gelu(CTTensor *x, bool tanh_approximation, CTTensor *_Nullable *_Nonnull out);
 int ct_is_finite(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
 int ct_logical_not(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
 int ct_clamp(CTTensor *x, double lower, double upper, CTTensor *_Nullable *_Nonnull out);
@@ -297,6 +296,22 @@ int ct_fused_sgd(CTTensor *_Nonnull const *_Nonnull parameters,
                  CTTensor *_Nonnull const *_Nonnull gradients,
                  CTTensor *_Nonnull const *_Nullable momentum_buffers, size_t count,
                  double learning_rate, double momentum, double weight_decay, bool first_step);
+
+// MARK: kernels*.cpp — fused loops for the processor; elsewhere composed of libtorch's operations
+
+/// LN(x)·(1 + scale) + shift; x: [B, T, D], shift and scale: [B, 1, D].
+int ct_norm_modulate(CTTensor *x, CTTensor *shift, CTTensor *scale, double epsilon,
+                     CTTensor *_Nullable *_Nonnull out);
+/// x + gate·y; x and y: [B, T, D], gate: [B, 1, D].
+int ct_add_gated(CTTensor *x, CTTensor *y, CTTensor *gate, CTTensor *_Nullable *_Nonnull out);
+/// Fused for the tanh approximation in bfloat16.
+int ct_gelu(CTTensor *x, bool tanh_approximation, CTTensor *_Nullable *_Nonnull out);
+/// softmax(q·kᵀ/√(D/heads))·v; qkv: [B, T, 3·D] with the axes (3, heads, D/heads), out: [B, T, D].
+int ct_self_attention(CTTensor *qkv, int64_t heads, CTTensor *_Nullable *_Nonnull out);
+/// The instruction set of the fused loops: "AVX512-BF16", "AVX512", "AVX2" or "portable".
+int ct_kernels_name(const char *_Nonnull *_Nonnull name);
+/// Makes the calling thread use the loops of this name, or the best again if it is null. For tests.
+int ct_kernels_choose(const char *_Nullable name, bool *found);
 
 // MARK: random.cpp — Philox 4×32-10, key = seed, counter = (offset, stream)
 
