@@ -66,6 +66,11 @@ int ct_cpu_capability(const char *_Nonnull *_Nonnull name);
 int ct_deterministic_set(bool enabled);
 int ct_denormals_flush(bool enabled);
 
+// MARK: memory.cpp
+
+/// Makes the C library keep freed memory for the next tensor; `*kept` tells whether it can (glibc).
+int ct_memory_keep(bool *kept);
+
 // MARK: tensor.cpp
 
 void ct_tensor_free(CTTensor *tensor);
