@@ -7,9 +7,10 @@ import Training
 /// Measures how good a training set is: networks are trained on it from scratch, one for each
 /// seed, and tested on other images.
 ///
-/// With a checkpoint an interrupted measurement is resumed: finished seeds are kept, at most one
-/// epoch (or a second, if epochs are shorter) is lost, and the result is that of a measurement
-/// without interruption, bit for bit on the same device with the same number of threads.
+/// With a checkpoint an interrupted measurement is resumed: finished seeds are kept, and the result
+/// is that of a measurement without interruption, bit for bit on the same device with the same
+/// number of threads. A stop by `progress` loses nothing. A process that is killed loses one step,
+/// or the work of a second (twenty times the time of saving, if that is longer).
 ///
 /// - Parameters:
 ///   - train: What the networks are trained on.

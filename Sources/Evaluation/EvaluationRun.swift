@@ -60,6 +60,8 @@ struct EvaluationRun {
 
         let clock = ContinuousClock()
         var sinceSaving = clock.now
+        // Saving takes at most a twentieth of the time.
+        var interval = Duration.seconds(1)
         var isStopped = false
         let count = plan.options.seeds.count
         let isDone = try SupervisedTraining.train(
@@ -69,10 +71,11 @@ struct EvaluationRun {
             normalizedBy: plan.statistics,
             options: options
         ) { event in
-            if clock.now - sinceSaving > .seconds(1) {
+            if checkpoint != nil, clock.now - sinceSaving > interval {
                 note(clock.now - sinceSaving)
                 sinceSaving = clock.now
                 try save(state)
+                interval = max(.seconds(1), (clock.now - sinceSaving) * 20)
             }
             let answer = try progress(
                 .training(event, seed: seed, position: position, count: count)

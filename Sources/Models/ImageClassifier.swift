@@ -18,7 +18,7 @@ public protocol ImageClassifier: Module {
 }
 
 extension ImageClassifier {
-    /// False: libtorch's group norm is slow in channels-last order.
+    /// False: libtorch's group norm of bfloat16 is slow in channels-last order.
     public var prefersChannelsLast: Bool { false }
 
     /// The same images in the memory order that the network is fastest with.
