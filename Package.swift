@@ -8,6 +8,8 @@ let torchHeaders: [CXXSetting] = [
     .unsafeFlags([
         "-isystem", libtorch + "/include",
         "-isystem", libtorch + "/include/torch/csrc/api/include",
+        // Without libtorch one error tells what to do, and nothing else.
+        "-Wfatal-errors",
     ])
 ]
 

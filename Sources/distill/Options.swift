@@ -31,6 +31,7 @@ struct ComputeOptions: ParsableArguments {
     /// Chooses the device before anything else is asked of libtorch.
     func environment() throws -> Pipeline.Environment {
         let device = try Device.named(device)
+        Engine.keepFreedMemory()
         if let threads { Engine.threadCount = threads }
         let precision: DType? =
             switch precision {
