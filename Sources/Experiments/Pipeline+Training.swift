@@ -85,7 +85,7 @@ extension Pipeline {
                 origin: origin
             ),
             weights: weights
-        ).save(to: result)
+        ).save(to: result, dtype: settings.storesHalfPrecision ? .float16 : .float32)
         try watch.book()
         return result
     }

@@ -96,6 +96,8 @@ public struct PretrainSettings: Codable, Sendable, Equatable {
     public var heads = 6
     /// The training itself.
     public var training = DiffusionPretraining.Parameters()
+    /// Whether the result is stored in float16, half as large.
+    public var storesHalfPrecision = false
     /// Updates between two checkpoints.
     public var checkpointEvery = 500
     /// Updates between two lines of the log.
