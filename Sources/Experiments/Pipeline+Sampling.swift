@@ -158,7 +158,7 @@ extension Pipeline {
             for (index, place) in generator.permutation(members.count).prefix(count).enumerated() {
                 if !writer.isComplete(label: label, index: index) {
                     try writer.write(
-                        Image.images(train.batch([members[place]]))[0],
+                        Image.images(train.images.gathered([members[place]]))[0],
                         label: label,
                         index: index
                     )

@@ -123,6 +123,22 @@ struct PipelineTests {
             #expect(expected.keys.filter { $0.hasSuffix(".png") }.count == 18)
             #expect(expected.keys.filter { $0.hasPrefix("accuracy") }.count == 3)
 
+            for name in ["left", "right"] {
+                let real = try (0..<12).map {
+                    try Image(
+                        contentsOf: folder.appendingPathComponent("train/\(name)/\($0).png")
+                    )
+                }
+                for index in 0..<3 {
+                    let chosen = try Image(
+                        contentsOf: whole.appendingPathComponent(
+                            "baselines/random/\(name)/\(index).png"
+                        )
+                    )
+                    #expect(real.contains(chosen), "random \(name) \(index)")
+                }
+            }
+
             // Stops at every fifth question whether to stop, until it is done.
             let broken = folder.appendingPathComponent("broken")
             var attempts = 0
