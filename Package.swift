@@ -116,6 +116,13 @@ let package = Package(
             ]
         ),
 
+        // Measurements beside PyTorch: `make bench`.
+        .executableTarget(
+            name: "distill-bench",
+            dependencies: ["Checkpoints", "Diffusion", "Models"],
+            path: "Benchmarks/Sources"
+        ),
+
         // Tests.
         .target(
             name: "TestSupport",

@@ -49,12 +49,16 @@ struct KernelTable {
                                     const float *statistics, void *dx, float *dshift,
                                     float *dscale, RowShape shape, int64_t first, int64_t last);
 
-    /// out = x + gate·y (out has the type of x); rows first..<last.
+    /// out = x + gate·y (out has the type of x), or gate·y if x is null; rows first..<last.
     void (*gateForward[typeCount])(const void *x, const void *y, ImageVectors gate, void *out,
                                    RowShape shape, int64_t first, int64_t last);
     /// dy = gate·dout, and dgate = the sum of dout·y over tokens; images first..<last.
     void (*gateBackward[typeCount])(const void *dout, const void *y, ImageVectors gate, void *dy,
                                     float *dgate, RowShape shape, int64_t first, int64_t last);
+
+    /// The sums of the columns first..<last of [rows, width].
+    void (*columnSums)(const Brain *x, float *sums, int64_t rows, int64_t width, int64_t first,
+                       int64_t last);
 
     /// The tanh approximation of GELU; elements first..<last of bfloat16.
     void (*geluForward)(const Brain *x, Brain *y, int64_t first, int64_t last);

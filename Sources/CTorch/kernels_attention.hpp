@@ -59,7 +59,8 @@ static void tile(Left a, Right b, int64_t depth, float *c, int64_t cRow, bool ad
         }
 #pragma clang loop unroll(full)
         for (int m = 0; m < rows; ++m) {
-            const Cell cell = a.cells[m * a.row + k * a.column];
+            Cell cell;  // pairs of bfloat16 need not be aligned like a cell
+            __builtin_memcpy(&cell, a.cells + m * a.row + k * a.column, sizeof cell);
 #pragma clang loop unroll(full)
             for (int n = 0; n < vectors; ++n) {
                 total[m][n] = multiplyAdd<pairs>(total[m][n], cell, line[n]);
@@ -130,163 +131,178 @@ struct HeadRows {
     int64_t stride;
     int64_t count;
     int64_t width;
+
+    HeadRows from(int64_t first, int64_t number) const {
+        return {values + first * stride, stride, number, width};
+    }
 };
 
 static inline int64_t roundedUp(int64_t value, int64_t step) {
     return (value + step - 1) / step * step;
 }
 
-/// Cells of a row: pairs of bfloat16, or float32.
+/// Cells of so many elements: pairs of bfloat16, or float32.
 template <bool pairs>
 static inline int64_t cellCount(int64_t elements) {
     return pairs ? (elements + 1) / 2 : elements;
 }
 
-/// Puts the rows one after another as cells, for sums along the width.
+/// The rows as cells for sums along the width. They are used where they are, but for bfloat16
+/// without pairs, which is widened into `buffer`.
 template <bool pairs, typename T>
-static void packRows(HeadRows<const T> x, Cell *cells) {
-    const int64_t row = cellCount<pairs>(x.width);
-    for (int64_t m = 0; m < x.count; ++m) {
-        const T *values = x.values + m * x.stride;
-        Cell *target = cells + m * row;
-        if constexpr (pairs) {
-            __builtin_memcpy(target, values, x.width * sizeof(T));
-        } else {
-            FOR_VECTORS(x.width, i, store((float *)target + i, load(values + i)),
-                        store((float *)target + i, load(values + i, count), count));
+static Left rowCells(HeadRows<const T> x, Cell *buffer) {
+    if constexpr (pairs || sizeof(T) == 4) {
+        return {(const Cell *)x.values, x.stride * (int64_t)sizeof(T) / 4, 1};
+    } else {
+        for (int64_t m = 0; m < x.count; ++m) {
+            const T *values = x.values + m * x.stride;
+            float *target = (float *)buffer + m * x.width;
+            FOR_VECTORS(x.width, i, store(target + i, load(values + i)),
+                        store(target + i, load(values + i, count), count));
+        }
+        return {buffer, x.width, 1};
+    }
+}
+
+/// One stage of the transposition of W vectors: blocks of `distance` change places.
+template <int distance>
+static inline void transposeStage(F *rows) {
+#pragma clang loop unroll(full)
+    for (int m = 0; m < W; ++m) {
+        if (m & distance) continue;
+        const F a = rows[m];
+        const F b = rows[m + distance];
+        F low = a;
+        F high = b;
+#pragma clang loop unroll(full)
+        for (int i = 0; i < W; ++i) {
+            if (i & distance) {
+                low[i] = b[i ^ distance];
+            } else {
+                high[i] = a[i ^ distance];
+            }
+        }
+        rows[m] = low;
+        rows[m + distance] = high;
+    }
+}
+
+/// The transpose of rows of cells: [width, columns]. The columns beyond the last row repeat the
+/// first one, so that scores there change no maximum.
+static void transpose(Left x, int64_t count, int64_t width, Cell *cells, int64_t columns) {
+    for (int64_t n = 0; n < columns; n += W) {
+        for (int64_t k = 0; k < width; k += W) {
+            const int64_t part = width - k < W ? width - k : W;
+            F rows[W];
+#pragma clang loop unroll(full)
+            for (int m = 0; m < W; ++m) {
+                const int64_t row = n + m < count ? n + m : 0;
+                const float *p = (const float *)(x.cells + row * x.row + k);
+                rows[m] = part == W ? load(p) : load(p, part);
+            }
+            transposeStage<1>(rows);
+            transposeStage<2>(rows);
+            if constexpr (W > 4) transposeStage<4>(rows);
+            if constexpr (W > 8) transposeStage<8>(rows);
+            for (int64_t i = 0; i < part; ++i) store((float *)(cells + (k + i) * columns + n), rows[i]);
         }
     }
-}
-
-/// The transpose of `packRows`: [cells of the width, columns], zero beyond the last token.
-static void transpose(const Cell *rows, int64_t count, int64_t width, Cell *cells,
-                      int64_t columns) {
-    for (int64_t k = 0; k < width; ++k) {
-        Cell *target = cells + k * columns;
-        for (int64_t n = 0; n < count; ++n) target[n] = rows[n * width + k];
-        for (int64_t n = count; n < columns; ++n) target[n] = 0;
-    }
-}
-
-/// Two vectors as one vector of pairs: `a` comes first along the axis summed over.
-static inline U paired(H a, H b) {
-    return __builtin_convertvector(a, U) | (__builtin_convertvector(b, U) << 16);
 }
 
 /// Cells for sums along the rows: [cells of the rows, columns]; zero beyond the last element.
 template <bool pairs, typename T>
 static void packColumns(HeadRows<const T> x, Cell *cells, int64_t columns) {
-    const int64_t step = pairs ? 2 : 1;
-    for (int64_t m = 0; m < x.count; m += step) {
+    for (int64_t m = 0; m < x.count; m += pairs ? 2 : 1, cells += columns) {
         const T *a = x.values + m * x.stride;
-        const T *b = a + x.stride;
-        const bool hasSecond = m + 1 < x.count;
+        const bool hasSecond = pairs && m + 1 < x.count;
+        const T *b = hasSecond ? a + x.stride : a;
         for (int64_t i = 0; i < columns; i += W) {
             const int64_t count = x.width - i;
-            F first = {};
-            F second = {};
-            if (count >= W) {
-                first = load(a + i);
-                if (pairs && hasSecond) second = load(b + i);
-            } else if (count > 0) {
-                first = load(a + i, count);
-                if (pairs && hasSecond) second = load(b + i, count);
-            }
+            const F first = count >= W ? load(a + i) : load(a + i, count);
             if constexpr (pairs) {
-                const U line = ((U)first >> 16) | ((U)second & 0xffff0000);
-                __builtin_memcpy(cells + i, &line, sizeof line);
+                const F second = count >= W ? load(b + i) : load(b + i, count);
+                const U high = hasSecond ? (U)second & 0xffff0000 : U{};
+                store((float *)cells + i, (F)(((U)first >> 16) | high));
             } else {
                 store((float *)cells + i, first);
             }
         }
-        cells += columns;
     }
 }
 
-/// Writes rows of `columns` float32 numbers to the first elements of a head's rows.
+/// Writes rows of `columns` float32 numbers, times a factor each, to a head's rows.
 template <typename T>
-static void unpack(const float *rows, int64_t columns, HeadRows<T> y) {
+static void unpack(const float *rows, int64_t columns, HeadRows<T> y,
+                   const float *factors = nullptr) {
     for (int64_t m = 0; m < y.count; ++m) {
         const float *row = rows + m * columns;
         T *target = y.values + m * y.stride;
-        FOR_VECTORS(y.width, i, store(target + i, load(row + i)),
-                    store(target + i, load(row + i, count), count));
+        const float factor = factors == nullptr ? 1 : factors[m];
+        FOR_VECTORS(y.width, i, store(target + i, load(row + i) * factor),
+                    store(target + i, load(row + i, count) * factor, count));
     }
 }
 
 // MARK: - Softmax
 
-/// The vector of a row that starts at column `n`, −∞ beyond the last token.
-static inline F scoresAt(const float *row, int64_t n, int64_t tokens) {
-    const F v = load(row + n);
-    if (n + W <= tokens) return v;
-    I index;
-    for (int i = 0; i < W; ++i) index[i] = i;
-    return index < (int32_t)(tokens - n) ? v : fill(-__builtin_inff());
+/// A part of e^(scale·(s − max)) for scores s; zero beyond the last token.
+template <bool rough>
+static inline F exponentials(const float *scores, float maximum, float scale, int64_t left) {
+    const F p = exponential<rough>((load(scores) - maximum) * scale);
+    return left >= W ? p : firstOf(p, left);
 }
 
-/// Turns scores into e^(scale·(s − max)) in place; zero beyond the last token. Returns the sum.
-static float exponentiate(float *row, int64_t columns, int64_t tokens, float scale) {
-    F largest = fill(-__builtin_inff());
-    for (int64_t n = 0; n < columns; n += W) largest = largerOf(largest, scoresAt(row, n, tokens));
-    float maximum = largest[0];
-    for (int i = 1; i < W; ++i) maximum = largest[i] > maximum ? largest[i] : maximum;
-    F total = {};
-    for (int64_t n = 0; n < columns; n += W) {
-        F p = exponential((load(row + n) - maximum) * scale);
-        if (n + W > tokens) p = firstOf(p, tokens - n);
-        store(row + n, p);
-        total += p;
-    }
-    return sum(total);
+static inline float largestOf(const float *row, int64_t columns) {
+    F largest = load(row);
+    for (int64_t n = W; n < columns; n += W) largest = largerOf(largest, load(row + n));
+    return largestOf(largest);
 }
 
 /// A bump allocator over one block of memory.
 struct Workspace {
+    void *memory;
     Cell *next;
+
+    explicit Workspace(int64_t cells)
+        : memory(__builtin_malloc(4 * cells + 64)),
+          next((Cell *)(((uintptr_t)memory + 63) / 64 * 64)) {}
+    Workspace(const Workspace &) = delete;
+    ~Workspace() { __builtin_free(memory); }
 
     Cell *cells(int64_t count) {
         Cell *start = next;
         next += roundedUp(count, 16);
         return start;
     }
-
     float *floats(int64_t count) { return (float *)cells(count); }
-};
-
-struct WorkspaceOwner {
-    void *memory;
-    explicit WorkspaceOwner(int64_t cells) : memory(__builtin_malloc(4 * cells + 64)) {}
-    ~WorkspaceOwner() { __builtin_free(memory); }
-    Workspace workspace() const {
-        return {(Cell *)(((uintptr_t)memory + 63) / 64 * 64)};
-    }
 };
 
 /// Queries handled at once: few enough for their scores to stay in the cache, and even.
 constexpr int64_t queryBlock = 64;
 
-/// q, k, v (`part` 0, 1, 2) of one head in [images, tokens, 3, heads, headWidth].
-template <typename T>
-static HeadRows<T> headOf(T *qkv, AttentionShape shape, int64_t head, int64_t part) {
-    const int64_t width = shape.heads * shape.headWidth;
-    const int64_t image = head / shape.heads;
-    return {qkv + (image * shape.tokens * 3 + part) * width + head % shape.heads * shape.headWidth,
-            3 * width, shape.tokens, shape.headWidth};
-}
+/// The sizes that both directions work with.
+template <bool pairs>
+struct HeadSizes {
+    int64_t tokens, columns, width, widthCells, tokenCells, scoreCells, block;
+    float scale;
 
-/// One head in [images, tokens, heads, headWidth].
+    explicit HeadSizes(AttentionShape shape)
+        : tokens(shape.tokens), columns(roundedUp(shape.tokens, W)),
+          width(roundedUp(shape.headWidth, W)), widthCells(cellCount<pairs>(shape.headWidth)),
+          tokenCells(cellCount<pairs>(shape.tokens)), scoreCells(cellCount<pairs>(columns)),
+          block(shape.tokens < queryBlock ? shape.tokens : queryBlock),
+          scale(1 / __builtin_sqrtf((float)shape.headWidth)) {}
+};
+
+/// q, k, v (`part` 0, 1, 2) of one head in [images, tokens, parts, heads, headWidth].
 template <typename T>
-static HeadRows<T> headOf(T *x, AttentionShape shape, int64_t head) {
+static HeadRows<T> headOf(T *values, AttentionShape shape, int64_t head, int64_t part,
+                          int64_t parts) {
     const int64_t width = shape.heads * shape.headWidth;
     const int64_t image = head / shape.heads;
-    return {x + image * shape.tokens * width + head % shape.heads * shape.headWidth, width,
+    const int64_t offset = head % shape.heads * shape.headWidth;
+    return {values + (image * shape.tokens * parts + part) * width + offset, parts * width,
             shape.tokens, shape.headWidth};
-}
-
-template <typename T>
-static HeadRows<T> rowsOf(HeadRows<T> x, int64_t first, int64_t count) {
-    return {x.values + first * x.stride, x.stride, count, x.width};
 }
 
 // MARK: - Forward
@@ -294,65 +310,82 @@ static HeadRows<T> rowsOf(HeadRows<T> x, int64_t first, int64_t count) {
 template <bool pairs, typename T>
 static void attentionForward(const void *qkvs, void *outs, AttentionShape shape, int64_t first,
                              int64_t last) {
-    const int64_t tokens = shape.tokens;
-    const int64_t columns = roundedUp(tokens, W);
-    const int64_t width = roundedUp(shape.headWidth, W);
-    const int64_t rowCells = cellCount<pairs>(shape.headWidth);
-    const int64_t tokenCells = cellCount<pairs>(tokens);
-    const int64_t scoreCells = pairs ? columns / 2 : columns;
-    const float scale = 1 / __builtin_sqrtf((float)shape.headWidth);
-    const int64_t block = tokens < queryBlock ? tokens : queryBlock;
-
-    const WorkspaceOwner owner(tokens * rowCells * 2 + rowCells * columns + tokenCells * width +
-                               block * (columns + scoreCells + width) + 8 * 16);
-    Workspace memory = owner.workspace();
-    Cell *rows = memory.cells(tokens * rowCells);
-    Cell *queries = memory.cells(tokens * rowCells);
-    Cell *keys = memory.cells(rowCells * columns);
+    const HeadSizes<pairs> size(shape);
+    const auto [tokens, columns, width, widthCells, tokenCells, scoreCells, block, scale] = size;
+    Workspace memory(2 * tokens * widthCells + widthCells * columns + tokenCells * width +
+                     block * (columns + scoreCells + width + 1) + 8 * 16);
+    Cell *queryBuffer = memory.cells(tokens * widthCells);
+    Cell *keyBuffer = memory.cells(tokens * widthCells);
+    Cell *keys = memory.cells(widthCells * columns);
     Cell *values = memory.cells(tokenCells * width);
     float *scores = memory.floats(block * columns);
-    Cell *probabilities = pairs ? memory.cells(block * scoreCells) : (Cell *)scores;
+    // In float32 the scores become the cells of the next product where they are.
+    Cell *shares = pairs ? memory.cells(block * scoreCells) : (Cell *)scores;
     float *results = memory.floats(block * width);
-    float sums[queryBlock];
+    float *factors = memory.floats(block);
 
     for (int64_t head = first; head < last; ++head) {
-        packRows<pairs>(headOf((const T *)qkvs, shape, head, 0), queries);
-        packRows<pairs>(headOf((const T *)qkvs, shape, head, 1), rows);
-        transpose(rows, tokens, rowCells, keys, columns);
-        packColumns<pairs>(headOf((const T *)qkvs, shape, head, 2), values, width);
-        const HeadRows<T> out = headOf((T *)outs, shape, head);
+        const Left q = rowCells<pairs>(headOf((const T *)qkvs, shape, head, 0, 3), queryBuffer);
+        const Left k = rowCells<pairs>(headOf((const T *)qkvs, shape, head, 1, 3), keyBuffer);
+        transpose(k, tokens, widthCells, keys, columns);
+        packColumns<pairs>(headOf((const T *)qkvs, shape, head, 2, 3), values, width);
         for (int64_t start = 0; start < tokens; start += block) {
             const int64_t count = tokens - start < block ? tokens - start : block;
-            multiply<pairs>({queries + start * rowCells, rowCells, 1}, {keys, columns}, count,
-                            columns, rowCells, scores, columns, false);
+            multiply<pairs>({q.cells + start * q.row, q.row, 1}, {keys, columns}, count, columns,
+                            widthCells, scores, columns, false);
             for (int64_t m = 0; m < count; ++m) {
                 float *row = scores + m * columns;
-                sums[m] = exponentiate(row, columns, tokens, scale);
-                if constexpr (pairs) {
-                    Brain *target = (Brain *)(probabilities + m * scoreCells);
-                    for (int64_t n = 0; n < columns; n += W) store(target + n, load(row + n));
+                const float maximum = largestOf(row, columns);
+                F total = {};
+                for (int64_t n = 0; n < columns; n += W) {
+                    const F p = exponentials<pairs>(row + n, maximum, scale, tokens - n);
+                    total += p;
+                    if constexpr (pairs) {
+                        store((Brain *)(shares + m * scoreCells) + n, p);
+                    } else {
+                        store(row + n, p);
+                    }
                 }
+                factors[m] = 1 / sum(total);
             }
-            multiply<pairs>({probabilities, scoreCells, 1}, {values, width}, count, width,
-                            tokenCells, results, width, false);
-            for (int64_t m = 0; m < count; ++m) {
-                float *row = results + m * width;
-                for (int64_t i = 0; i < width; i += W) store(row + i, load(row + i) / sums[m]);
-            }
-            unpack(results, width, rowsOf(out, start, count));
+            multiply<pairs>({shares, scoreCells, 1}, {values, width}, count, width, tokenCells,
+                            results, width, false);
+            unpack(results, width, headOf((T *)outs, shape, head, 0, 1).from(start, count),
+                   factors);
         }
     }
 }
 
 // MARK: - Backward
 
-/// Two rows of float32 as cells for sums along the rows; `second` may be null (zeros).
-static void pairRows(const float *first, const float *second, int64_t columns, Cell *cells) {
+/// Two rows as one row of cells for sums along the rows.
+static inline void storePairs(Cell *cells, F first, F second) {
+    const U line = __builtin_convertvector(narrowed(first), U) |
+                   (__builtin_convertvector(narrowed(second), U) << 16);
+    __builtin_memcpy(cells, &line, sizeof line);
+}
+
+/// What turns e^(scale·(s − max)) into P, and P·dP into dS.
+struct RowFactors {
+    float reciprocal;  // 1/Σe
+    float delta;       // Σ P·dP
+};
+
+/// Scores to exponentials in place; `dscores` holds dP.
+template <bool rough>
+static inline RowFactors exponentiate(float *scores, const float *dscores, int64_t columns,
+                                      int64_t tokens, float scale) {
+    const float maximum = largestOf(scores, columns);
+    F total = {};
+    F products = {};
     for (int64_t n = 0; n < columns; n += W) {
-        const H b = second == nullptr ? H{} : narrowed(load(second + n));
-        const U line = paired(narrowed(load(first + n)), b);
-        __builtin_memcpy(cells + n, &line, sizeof line);
+        const F p = exponentials<rough>(scores + n, maximum, scale, tokens - n);
+        store(scores + n, p);
+        total += p;
+        products += p * load(dscores + n);
     }
+    const float reciprocal = 1 / sum(total);
+    return {reciprocal, sum(products) * reciprocal};
 }
 
 /// P = softmax(scale·q·kᵀ), out = P·v. With dP = dout·vᵀ and dS = scale·P·(dP − Σ P·dP):
@@ -360,26 +393,16 @@ static void pairRows(const float *first, const float *second, int64_t columns, C
 template <bool pairs, typename T>
 static void attentionBackward(const void *douts, const void *qkvs, void *dqkvs,
                               AttentionShape shape, int64_t first, int64_t last) {
-    const int64_t tokens = shape.tokens;
-    const int64_t columns = roundedUp(tokens, W);
-    const int64_t width = roundedUp(shape.headWidth, W);
-    const int64_t rowCells = cellCount<pairs>(shape.headWidth);
-    const int64_t tokenCells = cellCount<pairs>(tokens);
-    const int64_t scoreCells = pairs ? columns / 2 : columns;
-    const float scale = 1 / __builtin_sqrtf((float)shape.headWidth);
-    const int64_t block = tokens < queryBlock ? tokens : queryBlock;
+    const HeadSizes<pairs> size(shape);
+    const auto [tokens, columns, width, widthCells, tokenCells, scoreCells, block, scale] = size;
     const int64_t blockCells = cellCount<pairs>(block);
-
-    const WorkspaceOwner owner(tokens * rowCells * 3 + rowCells * columns * 2 +
-                               tokenCells * width * 3 + tokens * width * 2 +
-                               block * (2 * columns + width + scoreCells) +
-                               2 * blockCells * columns + 16 * 16);
-    Workspace memory = owner.workspace();
-    Cell *rows = memory.cells(tokens * rowCells);
-    Cell *queries = memory.cells(tokens * rowCells);
-    Cell *douts32 = memory.cells(tokens * rowCells);
-    Cell *keysAcross = memory.cells(rowCells * columns);
-    Cell *valuesAcross = memory.cells(rowCells * columns);
+    Workspace memory(4 * tokens * widthCells + 2 * widthCells * columns + 3 * tokenCells * width +
+                     2 * tokens * width + block * (2 * columns + width + scoreCells) +
+                     2 * blockCells * columns + 16 * 16);
+    Cell *buffers[4];
+    for (auto &buffer : buffers) buffer = memory.cells(tokens * widthCells);
+    Cell *keysAcross = memory.cells(widthCells * columns);
+    Cell *valuesAcross = memory.cells(widthCells * columns);
     Cell *queriesDown = memory.cells(tokenCells * width);
     Cell *keysDown = memory.cells(tokenCells * width);
     Cell *doutsDown = memory.cells(tokenCells * width);
@@ -388,72 +411,79 @@ static void attentionBackward(const void *douts, const void *qkvs, void *dqkvs,
     float *scores = memory.floats(block * columns);
     float *dscores = memory.floats(block * columns);
     float *dqueries = memory.floats(block * width);
-    // In float32 the scores are cells themselves.
-    Cell *dscoreRows = pairs ? memory.cells(block * scoreCells) : (Cell *)dscores;
-    Cell *scorePairs = pairs ? memory.cells(blockCells * columns) : (Cell *)scores;
-    Cell *dscorePairs = pairs ? memory.cells(blockCells * columns) : (Cell *)dscores;
+    // P down the rows, dS down the rows and along them. In float32 they are cells themselves.
+    Cell *sharesDown = pairs ? memory.cells(blockCells * columns) : (Cell *)scores;
+    Cell *slopesDown = pairs ? memory.cells(blockCells * columns) : (Cell *)dscores;
+    Cell *slopesAcross = pairs ? memory.cells(block * scoreCells) : (Cell *)dscores;
 
     for (int64_t head = first; head < last; ++head) {
-        const auto q = headOf((const T *)qkvs, shape, head, 0);
-        const auto k = headOf((const T *)qkvs, shape, head, 1);
-        const auto v = headOf((const T *)qkvs, shape, head, 2);
-        const auto dout = headOf((const T *)douts, shape, head);
-        packRows<pairs>(q, queries);
-        packRows<pairs>(dout, douts32);
-        packRows<pairs>(k, rows);
-        transpose(rows, tokens, rowCells, keysAcross, columns);
-        packRows<pairs>(v, rows);
-        transpose(rows, tokens, rowCells, valuesAcross, columns);
-        packColumns<pairs>(q, queriesDown, width);
-        packColumns<pairs>(k, keysDown, width);
-        packColumns<pairs>(dout, doutsDown, width);
+        const auto queryRows = headOf((const T *)qkvs, shape, head, 0, 3);
+        const auto keyRows = headOf((const T *)qkvs, shape, head, 1, 3);
+        const auto valueRows = headOf((const T *)qkvs, shape, head, 2, 3);
+        const auto doutRows = headOf((const T *)douts, shape, head, 0, 1);
+        const Left q = rowCells<pairs>(queryRows, buffers[0]);
+        const Left dout = rowCells<pairs>(doutRows, buffers[1]);
+        transpose(rowCells<pairs>(keyRows, buffers[2]), tokens, widthCells, keysAcross, columns);
+        transpose(rowCells<pairs>(valueRows, buffers[3]), tokens, widthCells, valuesAcross,
+                  columns);
+        packColumns<pairs>(queryRows, queriesDown, width);
+        packColumns<pairs>(keyRows, keysDown, width);
+        packColumns<pairs>(doutRows, doutsDown, width);
 
-        const auto dq = headOf((T *)dqkvs, shape, head, 0);
         for (int64_t start = 0; start < tokens; start += block) {
             const int64_t count = tokens - start < block ? tokens - start : block;
-            multiply<pairs>({queries + start * rowCells, rowCells, 1}, {keysAcross, columns},
-                            count, columns, rowCells, scores, columns, false);
-            multiply<pairs>({douts32 + start * rowCells, rowCells, 1}, {valuesAcross, columns},
-                            count, columns, rowCells, dscores, columns, false);
-            for (int64_t m = 0; m < count; ++m) {
-                float *p = scores + m * columns;
-                float *d = dscores + m * columns;
-                const float reciprocal = 1 / exponentiate(p, columns, tokens, scale);
-                F products = {};
-                for (int64_t n = 0; n < columns; n += W) {
-                    const F probability = load(p + n) * reciprocal;
-                    store(p + n, probability);
-                    products += probability * load(d + n);
-                }
-                const float delta = sum(products);
-                for (int64_t n = 0; n < columns; n += W) {
-                    const F slope = load(p + n) * (load(d + n) - delta) * scale;
-                    store(d + n, slope);
-                    if constexpr (pairs) {
-                        store((Brain *)(dscoreRows + m * scoreCells) + n, slope);
+            multiply<pairs>({q.cells + start * q.row, q.row, 1}, {keysAcross, columns}, count,
+                            columns, widthCells, scores, columns, false);
+            multiply<pairs>({dout.cells + start * dout.row, dout.row, 1}, {valuesAcross, columns},
+                            count, columns, widthCells, dscores, columns, false);
+            if constexpr (pairs) {
+                for (int64_t m = 0; m < count; m += 2) {
+                    float *p[2] = {scores + m * columns, scores + (m + 1) * columns};
+                    float *d[2] = {dscores + m * columns, dscores + (m + 1) * columns};
+                    const bool hasSecond = m + 1 < count;
+                    const RowFactors a = exponentiate<true>(p[0], d[0], columns, tokens, scale);
+                    RowFactors b = {0, 0};
+                    if (hasSecond) b = exponentiate<true>(p[1], d[1], columns, tokens, scale);
+                    Brain *slopes[2] = {(Brain *)(slopesAcross + m * scoreCells),
+                                        (Brain *)(slopesAcross + (m + 1) * scoreCells)};
+                    for (int64_t n = 0; n < columns; n += W) {
+                        const F share0 = load(p[0] + n) * a.reciprocal;
+                        const F slope0 = share0 * (load(d[0] + n) - a.delta) * scale;
+                        store(slopes[0] + n, slope0);
+                        F share1 = {};
+                        F slope1 = {};
+                        if (hasSecond) {
+                            share1 = load(p[1] + n) * b.reciprocal;
+                            slope1 = share1 * (load(d[1] + n) - b.delta) * scale;
+                            store(slopes[1] + n, slope1);
+                        }
+                        storePairs(sharesDown + m / 2 * columns + n, share0, share1);
+                        storePairs(slopesDown + m / 2 * columns + n, slope0, slope1);
                     }
                 }
-                if (pairs && (m % 2 == 1 || m + 1 == count)) {
-                    const int64_t even = m / 2 * 2;
-                    const bool hasSecond = even < m;
-                    const int64_t place = even / 2 * columns;
-                    pairRows(scores + even * columns, hasSecond ? p : nullptr, columns,
-                             scorePairs + place);
-                    pairRows(dscores + even * columns, hasSecond ? d : nullptr, columns,
-                             dscorePairs + place);
+            } else {
+                for (int64_t m = 0; m < count; ++m) {
+                    float *p = scores + m * columns;
+                    float *d = dscores + m * columns;
+                    const RowFactors row = exponentiate<false>(p, d, columns, tokens, scale);
+                    for (int64_t n = 0; n < columns; n += W) {
+                        const F share = load(p + n) * row.reciprocal;
+                        store(p + n, share);
+                        store(d + n, share * (load(d + n) - row.delta) * scale);
+                    }
                 }
             }
-            multiply<pairs>({dscoreRows, scoreCells, 1}, {keysDown, width}, count, width,
+            multiply<pairs>({slopesAcross, scoreCells, 1}, {keysDown, width}, count, width,
                             tokenCells, dqueries, width, false);
-            unpack(dqueries, width, rowsOf(dq, start, count));
+            unpack(dqueries, width, headOf((T *)dqkvs, shape, head, 0, 3).from(start, count));
             const int64_t depth = cellCount<pairs>(count);
             const int64_t down = cellCount<pairs>(start) * width;
-            multiply<pairs>({scorePairs, 1, columns}, {doutsDown + down, width}, tokens, width,
+            multiply<pairs>({sharesDown, 1, columns}, {doutsDown + down, width}, tokens, width,
                             depth, dvalues, width, start > 0);
-            multiply<pairs>({dscorePairs, 1, columns}, {queriesDown + down, width}, tokens, width,
+            multiply<pairs>({slopesDown, 1, columns}, {queriesDown + down, width}, tokens, width,
                             depth, dkeys, width, start > 0);
         }
-        unpack(dkeys, width, headOf((T *)dqkvs, shape, head, 1));
-        unpack(dvalues, width, headOf((T *)dqkvs, shape, head, 2));
+        unpack(dkeys, width, headOf((T *)dqkvs, shape, head, 1, 3));
+        unpack(dvalues, width, headOf((T *)dqkvs, shape, head, 2, 3));
     }
 }

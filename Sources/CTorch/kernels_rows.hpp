@@ -115,10 +115,15 @@ static void gateForward(const void *xs, const void *ys, ImageVectors gates, void
                         RowShape shape, int64_t first, int64_t last) {
     const int64_t width = shape.width;
     for (int64_t row = first; row < last; ++row) {
-        const X *x = (const X *)xs + row * width;
         const Y *y = (const Y *)ys + row * width;
         X *out = (X *)outs + row * width;
         const float *gate = gates.values + row / shape.tokens * gates.stride;
+        if (xs == nullptr) {
+            FOR_VECTORS(width, i, store(out + i, load(gate + i) * load(y + i)),
+                        store(out + i, load(gate + i, count) * load(y + i, count), count));
+            continue;
+        }
+        const X *x = (const X *)xs + row * width;
         FOR_VECTORS(width, i, store(out + i, load(x + i) + load(gate + i) * load(y + i)),
                     store(out + i, load(x + i, count) + load(gate + i, count) * load(y + i, count),
                           count));
@@ -153,23 +158,62 @@ static void gateBackward(const void *douts, const void *ys, ImageVectors gates, 
     }
 }
 
+/// Two vectors of columns at a time, four rows at a time.
+static void columnSums(const Brain *x, float *sums, int64_t rows, int64_t width, int64_t first,
+                       int64_t last) {
+    for (int64_t i = first; i < last; i += 2 * W) {
+        if (i + 2 * W > last) {
+            for (int64_t n = i; n < last; n += W) {
+                const int64_t count = last - n < W ? last - n : W;
+                F total = {};
+                for (int64_t m = 0; m < rows; ++m) {
+                    const Brain *p = x + m * width + n;
+                    total += count == W ? load(p) : load(p, count);
+                }
+                if (count == W) {
+                    store(sums + n, total);
+                } else {
+                    store(sums + n, total, count);
+                }
+            }
+            return;
+        }
+        F totals[4][2] = {};
+        int64_t m = 0;
+        for (; m + 4 <= rows; m += 4) {
+#pragma clang loop unroll(full)
+            for (int k = 0; k < 4; ++k) {
+                totals[k][0] += load(x + (m + k) * width + i);
+                totals[k][1] += load(x + (m + k) * width + i + W);
+            }
+        }
+        for (; m < rows; ++m) {
+            totals[0][0] += load(x + m * width + i);
+            totals[0][1] += load(x + m * width + i + W);
+        }
+        for (int n = 0; n < 2; ++n) {
+            store(sums + i + n * W, (totals[0][n] + totals[1][n]) + (totals[2][n] + totals[3][n]));
+        }
+    }
+}
+
 // GELU(x) = x·σ(2u) with u = √(2/π)·(x + 0.044715·x³), since ½(1 + tanh u) = σ(2u).
 constexpr float geluLinear = 1.5957691216f;                // 2√(2/π)
 constexpr float geluCubic = 1.5957691216f * 0.044715f;
 
-/// Below −16 the result is 0 but for 1e-36, however large the number.
+/// For a bfloat16 result. Below −16 it is 0 but for 1e-36, however large the number.
 static inline F gelu(F x) {
-    x = largerOf(x, fill(-16));
-    const F twoU = x * (geluLinear + geluCubic * x * x);
-    return x / (1 + exponential(-twoU));
+    const F bounded = largerOf(x, fill(-16));
+    const F e = exponential<true>(-bounded * (geluLinear + geluCubic * bounded * bounded));
+    return bounded * reciprocal<true>(1 + e);
 }
 
 /// dGELU/dx = s + x·s·(1 − s)·2u′ with s = σ(2u), and 1 − s = s·e^(−2u) without cancellation.
 static inline F geluSlope(F x) {
     x = smallerOf(largerOf(x, fill(-16)), fill(16));
     const F square = x * x;
-    const F e = exponential(-x * (geluLinear + geluCubic * square));
-    const F s = 1 / (1 + e);
+    const F e = exponential<true>(-x * (geluLinear + geluCubic * square));
+    const F s = reciprocal<true>(1 + e);
     return s + x * s * (s * e) * (geluLinear + 3 * geluCubic * square);
 }
 

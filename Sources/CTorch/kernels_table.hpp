@@ -12,6 +12,7 @@ static constexpr KernelTable table = {
     {normBackward<float, float>, normBackward<float, Brain>, normBackward<Brain, Brain>},
     {gateForward<float, float>, gateForward<float, Brain>, gateForward<Brain, Brain>},
     {gateBackward<float, float>, gateBackward<float, Brain>, gateBackward<Brain, Brain>},
+    columnSums,
     geluForward,
     geluBackward,
     {attentionForward<false, float>, attentionForward<usesPairs, Brain>},

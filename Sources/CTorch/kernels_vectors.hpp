@@ -91,17 +91,33 @@ static inline void store(Brain *p, F v, int64_t count) {
 }
 #endif
 
+/// 0, 1, 2, …
+static inline I laneNumbers() {
+    I lanes;
+    for (int i = 0; i < W; ++i) lanes[i] = i;
+    return lanes;
+}
+
 /// The elements below `count` of a vector, the others zero.
 static inline F firstOf(F v, int64_t count) {
-    I index;
-    for (int i = 0; i < W; ++i) index[i] = i;
-    return (F)((I)v & (index < (int32_t)count));
+    return (F)((I)v & (laneNumbers() < (int32_t)count));
+}
+
+/// Element i is element i ^ distance of v.
+template <int distance>
+static inline F exchanged(F v) {
+    F w;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < W; ++i) w[i] = v[i ^ distance];
+    return w;
 }
 
 static inline float sum(F v) {
-    float total = 0;
-    for (int i = 0; i < W; ++i) total += v[i];
-    return total;
+    if constexpr (W > 8) v += exchanged<8>(v);
+    if constexpr (W > 4) v += exchanged<4>(v);
+    v += exchanged<2>(v);
+    v += exchanged<1>(v);
+    return v[0];
 }
 
 /// The larger of a and b; a if it is not a number.
@@ -110,18 +126,47 @@ static inline F largerOf(F a, F b) { return b > a ? b : a; }
 /// The smaller of a and b; a if it is not a number.
 static inline F smallerOf(F a, F b) { return b < a ? b : a; }
 
-/// eˣ for x clamped to ±87, relative error below 2e-7.
+/// The largest element; elements that are not numbers may be passed over.
+static inline float largestOf(F v) {
+    if constexpr (W > 8) v = largerOf(v, exchanged<8>(v));
+    if constexpr (W > 4) v = largerOf(v, exchanged<4>(v));
+    v = largerOf(v, exchanged<2>(v));
+    v = largerOf(v, exchanged<1>(v));
+    return v[0];
+}
+
+/// eˣ for x clamped to ±87; the relative error is below 1e-7, or 3e-6 if it may be `rough`, which
+/// is enough for a bfloat16 result.
+template <bool rough = false>
 static inline F exponential(F x) {
     x = smallerOf(largerOf(x, fill(-87)), fill(87));
     // x = n·ln 2 + r with a whole n; adding 1.5·2²³ rounds.
     const F shifted = x * 1.44269504f + 12582912.0f;
     const F n = shifted - 12582912.0f;
-    const F r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    F p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
+    F p;
+    if constexpr (rough) {
+        const F r = x - n * 0.6931471806f;
+        p = r * 0.04145860824f + 0.1679090724f;
+        p = p * r + 0.5000435866f;
+        p = p * r + 0.9999634048f;
+        p = p * r + 0.9999992614f;
+    } else {
+        const F r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+        p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+        p = p * r + 8.3334519073e-3f;
+        p = p * r + 4.1665795894e-2f;
+        p = p * r + 1.6666665459e-1f;
+        p = p * r + 5.0000001201e-1f;
+        p = p * r * r + r + 1.0f;
+    }
     return (F)((I)p + ((I)shifted << 23));
+}
+
+/// 1/x; with a relative error below 1e-4 if it may be `rough`.
+template <bool rough = false>
+static inline F reciprocal(F x) {
+#if KERNEL_WIDTH == 16
+    if constexpr (rough) return _mm512_rcp14_ps(x);
+#endif
+    return 1 / x;
 }

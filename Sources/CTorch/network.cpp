@@ -7,12 +7,6 @@
 
 using namespace ctorch;
 
-int ct_linear(CTTensor *x, CTTensor *weight, CTTensor *bias, CTTensor **out) {
-    return guarded([&] {
-        *out = wrap(at::linear(unwrap(x), unwrap(weight), unwrapOptional(bias)));
-    });
-}
-
 int ct_embedding(CTTensor *table, CTTensor *indices, CTTensor **out) {
     return guarded([&] { *out = wrap(at::embedding(unwrap(table), unwrap(indices))); });
 }

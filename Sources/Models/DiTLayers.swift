@@ -16,10 +16,16 @@ final class PatchEmbedder: Module {
         )
     }
 
+    /// The convolution as the matrix product it is: its patches do not overlap, and the tokens
+    /// come out one after another.
     func callAsFunction(_ x: Tensor) -> Tensor {
-        var x = projection(x)  // [B, D, H/p, W/p]
-        x = x.flattened(from: 2)  // [B, D, T]
-        return x.transposed(1, 2)  // [B, T, D]
+        let weight = projection.weight  // [D, C, p, p]
+        let (p, shape) = (weight.size(along: 2), x.shape)
+        let (rows, columns) = (shape[2] / p, shape[3] / p)
+        var x = x.reshaped(shape[0], shape[1], rows, p, columns, p)
+        x = x.permuted(0, 2, 4, 1, 3, 5)  // [B, H/p, W/p, C, p, p]
+        x = x.reshaped(shape[0], rows * columns, shape[1] * p * p)  // [B, T, C·p·p]
+        return x.linear(weight: weight.flattened(from: 1), bias: projection.bias)  // [B, T, D]
     }
 }
 
@@ -84,10 +90,10 @@ final class Attention: Module {
 
     func callAsFunction(_ x: Tensor) -> Tensor {
         var x = inputs(x)  // [B, T, 3D]
-        if let inputScale { x = inputScale * x }  // [B, T, 3D]
+        if let inputScale { x = x.scaled(by: inputScale) }  // [B, T, 3D]
         x = x.selfAttention(headCount: headCount)  // [B, T, D]
         x = projection(x)  // [B, T, D]
-        if let outputScale { x = outputScale * x }  // [B, T, D]
+        if let outputScale { x = x.scaled(by: outputScale) }  // [B, T, D]
         return x
     }
 }

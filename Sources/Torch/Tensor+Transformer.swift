@@ -30,6 +30,14 @@ extension Tensor {
         }
     }
 
+    /// This tensor, [..., D], times a vector of scale factors, [D].
+    ///
+    /// Inside `withAutocast` the result has autocast's type, like that of the matrix products
+    /// around it.
+    package func scaled(by vector: Tensor) -> Tensor {
+        Tensor.of("scaled", self, vector) { ct_scale_rows(handle, vector.handle, &$0) }
+    }
+
     /// softmax(q·kᵀ/√(D/heads))·v, with q, k and v side by side in this tensor.
     ///
     /// - Parameter headCount: Number of heads, a divisor of D.

@@ -217,8 +217,6 @@ int ct_log_softmax(CTTensor *x, int64_t axis, CTTensor *_Nullable *_Nonnull out)
 
 // MARK: network.cpp
 
-int ct_linear(CTTensor *x, CTTensor *weight, CTTensor *_Nullable bias,
-              CTTensor *_Nullable *_Nonnull out);
 int ct_embedding(CTTensor *table, CTTensor *indices, CTTensor *_Nullable *_Nonnull out);
 int ct_conv2d(CTTensor *x, CTTensor *weight, CTTensor *_Nullable bias, int64_t stride,
               int64_t padding, int64_t groups, CTTensor *_Nullable *_Nonnull out);
@@ -309,6 +307,10 @@ int ct_norm_modulate(CTTensor *x, CTTensor *shift, CTTensor *scale, double epsil
                      CTTensor *_Nullable *_Nonnull out);
 /// x + gate·y; x and y: [B, T, D], gate: [B, 1, D].
 int ct_add_gated(CTTensor *x, CTTensor *y, CTTensor *gate, CTTensor *_Nullable *_Nonnull out);
+/// x·vector, with a vector of the width of x: [..., D] and [D].
+int ct_scale_rows(CTTensor *x, CTTensor *vector, CTTensor *_Nullable *_Nonnull out);
+int ct_linear(CTTensor *x, CTTensor *weight, CTTensor *_Nullable bias,
+              CTTensor *_Nullable *_Nonnull out);
 /// Fused for the tanh approximation in bfloat16.
 int ct_gelu(CTTensor *x, bool tanh_approximation, CTTensor *_Nullable *_Nonnull out);
 /// softmax(q·kᵀ/√(D/heads))·v; qkv: [B, T, 3·D] with the axes (3, heads, D/heads), out: [B, T, D].
