@@ -141,7 +141,7 @@ let package = Package(
         tests("EvaluationTests", ["Evaluation"]),
         tests("ExperimentsTests", ["Experiments"]),
         tests("ReportingTests", ["Reporting"]),
-        tests("CommandTests", ["Reporting", "distill"]),
+        tests("CommandTests", ["Images", "Reporting", "distill"]),
     ],
     cxxLanguageStandard: .cxx20
 )

@@ -89,6 +89,14 @@ extension CheckpointError {
                 "The file could not be written: the disk that holds \(folder) is full.",
                 remedy: "An older file of this name is unchanged. Free some space and go on."
             )
+        case EFBIG:
+            return CheckpointError(
+                .diskFull,
+                file: file,
+                "The file could not be written: it is larger than files may be here.",
+                remedy: "An older file of this name is unchanged. Raise the limit (ulimit -f), or "
+                    + "choose another disk, and go on."
+            )
         case ENOENT, ENOTDIR:
             return CheckpointError(
                 .unwritable,

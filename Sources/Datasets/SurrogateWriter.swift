@@ -95,9 +95,10 @@ public struct SurrogateWriter: Sendable {
         try OutputFile.write(image.pngData(), to: url(label: label, index: index))
     }
 
-    /// Writes `metadata.jsonl` and `README.md`, after all images.
+    /// Writes `README.md` and `metadata.jsonl`, after all images.
     ///
-    /// Removes what killed programs left behind, so nobody may write images any more. The lines are in the order of the labels, then of the numbers in the class.
+    /// Removes what killed programs left behind, so nobody may write images any more. The lines
+    /// are in the order of the labels, then of the numbers in the class.
     ///
     /// - Parameters:
     ///   - entries: All images of the dataset, in any order.
@@ -114,12 +115,13 @@ public struct SurrogateWriter: Sendable {
         AtomicFile.removeLeftovers(in: folder)
         let lines = try entries.map { try metadataLine($0) + "\n" }
         try OutputFile.write(
-            Data(lines.joined().utf8),
-            to: folder.appendingPathComponent("metadata.jsonl")
-        )
-        try OutputFile.write(
             Data(readme(entries, summary: summary).utf8),
             to: folder.appendingPathComponent("README.md")
+        )
+        // The last file: with it the dataset is complete.
+        try OutputFile.write(
+            Data(lines.joined().utf8),
+            to: folder.appendingPathComponent("metadata.jsonl")
         )
     }
 

@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 
 /// Thrown where a run stops early after it has saved what it did.
@@ -9,33 +8,32 @@ public struct InterruptedError: Error, CustomStringConvertible, Sendable {
     }
 }
 
+// A handler may do next to nothing, so it only counts the signals that came.
+nonisolated(unsafe) private let signalCount: UnsafeMutablePointer<sig_atomic_t> = {
+    let count = UnsafeMutablePointer<sig_atomic_t>.allocate(capacity: 1)
+    count.initialize(to: 0)
+    return count
+}()
+
 /// Whether the user or the scheduler has asked the program to stop.
-public final class Interruption: @unchecked Sendable {
-    /// The one of this process.
-    public static let shared = Interruption()
-
-    private let lock = NSLock()
-    private var requested = false
-    private var sources = [any DispatchSourceSignal]()
-
+public enum Interruption {
     /// Listens to SIGINT, SIGTERM and SIGUSR1 instead of letting them end the process; a second
     /// signal ends it at once.
-    public func listen() {
+    public static func listen() {
+        signalCount.pointee = 0
+        // A parent may have blocked them: such a mask is inherited.
+        var mask = sigset_t()
+        sigemptyset(&mask)
         for number in [SIGINT, SIGTERM, SIGUSR1] {
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { [self] in
-                let isSecond = lock.withLock {
-                    defer { requested = true }
-                    return requested
-                }
-                if isSecond { _exit(130) }
+            signal(number) { _ in
+                signalCount.pointee += 1
+                if signalCount.pointee > 1 { _exit(130) }
             }
-            source.resume()
-            sources.append(source)
+            sigaddset(&mask, number)
         }
+        sigprocmask(SIG_UNBLOCK, &mask, nil)
     }
 
     /// Whether a signal has come.
-    public var isRequested: Bool { lock.withLock { requested } }
+    public static var isRequested: Bool { signalCount.pointee > 0 }
 }

@@ -88,8 +88,7 @@ public struct ModelFile {
         if let scaledBlockCount {
             configuration = configuration.withScaleFactors(blockCount: scaledBlockCount)
         }
-        var generator = RandomGenerator(seed: 0, purpose: .initialization)
-        let model = DiT(configuration, using: &generator)
+        let model = DiT(awaitingWeights: configuration)
         try model.load(weights, optional: DiT.isScaleFactor)
         model.move(to: device)
         model.setTraining(false)

@@ -18,7 +18,6 @@ extension Pipeline {
 
     private func evaluate(method: String, place: String, network: String) throws {
         let stage = "evaluate \(method) \(network)"
-        let settings = recipe.evaluate
         var results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
         if results.results.contains(where: { $0.method == method && $0.network == network }) {
             observer.note("\(stage): done before")
@@ -27,15 +26,7 @@ extension Pipeline {
         let data = try data()
         let files = try ImageFolder(folder.path(place))
         let images = try RunData.load(files, recipe.data)
-        let options = EvaluationOptions(
-            method: method,
-            network: try .init(network),
-            evaluationProtocol: try .named(settings.evaluationProtocol),
-            epochs: settings.epochs > 0 ? settings.epochs : nil,
-            evaluations: settings.evaluations,
-            seeds: settings.seeds,
-            precision: environment.precision == .bfloat16 ? .bfloat16 : .float32
-        )
+        let options = try evaluationOptions(method: method, network: network)
         var watch = Stopwatch(stage, in: folder, on: device)
         let checkpoint = folder.path("checkpoints/evaluate-\(method)-\(network).safetensors")
         let result = try Evaluation.evaluate(
@@ -60,6 +51,19 @@ extension Pipeline {
         results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
         results.results.append(result)
         try folder.write(json: results, to: "results.json")
+    }
+
+    func evaluationOptions(method: String, network: String) throws -> EvaluationOptions {
+        let settings = recipe.evaluate
+        return EvaluationOptions(
+            method: method,
+            network: try .init(network),
+            evaluationProtocol: try .named(settings.evaluationProtocol),
+            epochs: settings.epochs > 0 ? settings.epochs : nil,
+            evaluations: settings.evaluations,
+            seeds: settings.seeds,
+            precision: environment.precision == .bfloat16 ? .bfloat16 : .float32
+        )
     }
 
     private func report(

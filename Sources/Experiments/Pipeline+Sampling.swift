@@ -58,9 +58,7 @@ extension Pipeline {
             folder: folder.path(name),
             classNames: try data().train.classNames
         )
-        let model = try file.model(device: device)
-        model.freeze()
-        if let precision = environment.precision { model.lowerFrozenWeights(to: precision) }
+        let model = try samplingModel(file)
         let all = labels.indices.flatMap { label in
             (0..<settings.imagesPerClass).map { (label: label, image: $0) }
         }
@@ -93,6 +91,14 @@ extension Pipeline {
             summary: summary
         )
         try watch.book()
+    }
+
+    /// The model of a file, as it is fastest to sample from.
+    func samplingModel(_ file: ModelFile) throws -> DiT {
+        let model = try file.model(device: device)
+        model.freeze()
+        if let precision = environment.precision { model.lowerFrozenWeights(to: precision) }
+        return model
     }
 
     /// One batch of images, each a function of seed, class and number alone.

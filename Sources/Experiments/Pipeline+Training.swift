@@ -18,29 +18,7 @@ extension Pipeline {
             return result
         }
         let data = try data()
-        let space = PixelSpace(measuring: data.train.images)
-        let configuration = DiT.Configuration(
-            inputSize: data.train.width,
-            patchSize: settings.patchSize,
-            channels: data.train.channels,
-            hiddenSize: settings.hiddenSize,
-            depth: settings.depth,
-            headCount: settings.heads,
-            classCount: data.train.classNames.count
-        )
-        if let problem = configuration.problem {
-            throw RunError(.invalidSettings, "pretrain: \(problem)")
-        }
-        var generator = RandomGenerator(seed: seed, purpose: .initialization)
-        let model = DiT(configuration, using: &generator)
-        model.move(to: device)
-        let training = DiffusionPretraining(
-            model,
-            parameters: settings.training,
-            seed: seed,
-            precision: environment.precision,
-            device: device
-        )
+        let (training, space) = try newPretraining()
         let checkpoint = folder.path("checkpoints/pretrain.safetensors")
         if folder.has("checkpoints/pretrain.safetensors") {
             try training.restore(Safetensors.load(contentsOf: checkpoint))
@@ -72,14 +50,14 @@ extension Pipeline {
             return !mustStop
         }
         guard training.step == settings.training.steps else { throw InterruptedError() }
-        var weights = model.state()
+        var weights = training.model.state()
         weights.merge(training.average.state())
         let origin =
             "distill pretrain, seed \(recipe.seed), \(training.step) updates of "
             + "\(settings.training.batchSize) images of \(recipe.data.train.path)"
         try ModelFile(
             description: .init(
-                architecture: configuration,
+                architecture: training.model.configuration,
                 pixelSpace: space,
                 classNames: data.train.classNames,
                 origin: origin
@@ -88,6 +66,35 @@ extension Pipeline {
         ).save(to: result, dtype: settings.storesHalfPrecision ? .float16 : .float32)
         try watch.book()
         return result
+    }
+
+    /// The training of a new model, before its first update, and the space its images are in.
+    func newPretraining() throws -> (training: DiffusionPretraining, space: PixelSpace) {
+        let settings = recipe.pretrain
+        let data = try data()
+        let configuration = DiT.Configuration(
+            inputSize: data.train.width,
+            patchSize: settings.patchSize,
+            channels: data.train.channels,
+            hiddenSize: settings.hiddenSize,
+            depth: settings.depth,
+            headCount: settings.heads,
+            classCount: data.train.classNames.count
+        )
+        if let problem = configuration.problem {
+            throw RunError(.invalidSettings, "pretrain: \(problem)")
+        }
+        var generator = RandomGenerator(seed: seed, purpose: .initialization)
+        let model = DiT(configuration, using: &generator)
+        model.move(to: device)
+        let training = DiffusionPretraining(
+            model,
+            parameters: settings.training,
+            seed: seed,
+            precision: environment.precision,
+            device: device
+        )
+        return (training, PixelSpace(measuring: data.train.images))
     }
 
     /// Fine-tunes the model; the result is `checkpoints/finetuned.safetensors`.
@@ -99,18 +106,9 @@ extension Pipeline {
         }
         let settings = recipe.finetune
         let file = try pretrainedModel()
-        let model = try file.model(scaledBlockCount: recipe.model.scaledBlocks, device: device)
         let source = try latents(file.description.pixelSpace)
         warnAboutAverage(settings.minimax)
-        let method = MinimaxDiffusion(
-            model,
-            networkLabels: try networkLabels(file.description),
-            latentShape: source.latentShape,
-            parameters: settings.minimax,
-            seed: seed,
-            precision: environment.precision,
-            device: device
-        )
+        let method = try newFinetuning(file, source: source)
         let checkpoint = folder.path("checkpoints/finetune.safetensors")
         if folder.has("checkpoints/finetune.safetensors") {
             try method.restore(Safetensors.load(contentsOf: checkpoint))
@@ -149,10 +147,23 @@ extension Pipeline {
         var weights = file.weights
         weights.merge(method.average.state())
         var description = file.description
-        description.architecture = model.configuration
+        description.architecture = method.model.configuration
         description.origin += "; fine-tuned with \(method.step) steps of Minimax Diffusion"
         try ModelFile(description: description, weights: weights).save(to: folder.path(name))
         try watch.book()
+    }
+
+    /// The fine-tuning of a model, before its first update.
+    func newFinetuning(_ file: ModelFile, source: PixelLatents) throws -> MinimaxDiffusion {
+        MinimaxDiffusion(
+            try file.model(scaledBlockCount: recipe.model.scaledBlocks, device: device),
+            networkLabels: try networkLabels(file.description),
+            latentShape: source.latentShape,
+            parameters: recipe.finetune.minimax,
+            seed: seed,
+            precision: environment.precision,
+            device: device
+        )
     }
 
     private func warnAboutAverage(_ parameters: MinimaxDiffusion.Parameters) {

@@ -29,7 +29,7 @@ public final class Pipeline {
             device: Device = .cpu,
             precision: DType? = nil,
             arguments: [String] = [],
-            isInterrupted: @escaping () -> Bool = { Interruption.shared.isRequested }
+            isInterrupted: @escaping () -> Bool = { Interruption.isRequested }
         ) {
             self.device = device
             self.precision = precision
@@ -127,11 +127,11 @@ public final class Pipeline {
 
     /// The pre-trained model, checked against the data before any work starts.
     func pretrainedModel() throws -> ModelFile {
-        let path = (recipe.model.weights as NSString).expandingTildeInPath
-        guard !path.isEmpty, FileManager.default.fileExists(atPath: path) else {
+        let path = InstalledFiles.url(recipe.model.weights).path
+        guard !recipe.model.weights.isEmpty, FileManager.default.fileExists(atPath: path) else {
             throw RunError(
                 .missingFile,
-                "model.weights: there is no file \"\(path)\". Train a model with `distill "
+                "model.weights: there is no file \"\(recipe.model.weights)\". Train a model with `distill "
                     + "pretrain`, or name one."
             )
         }

@@ -3,90 +3,264 @@ import Evaluation
 import Foundation
 import Models
 import Torch
+import Training
+
+/// A stage of a run, as an estimate sees it.
+public enum RunStage: Sendable, Equatable {
+    /// Training a model from scratch.
+    case pretrain
+    /// Fine-tuning with the criteria.
+    case finetune
+    /// Drawing the surrogate.
+    case sample
+    /// Making the surrogate of another method.
+    case baseline(String)
+    /// Training networks on the surrogates.
+    case evaluate
+}
 
 /// What a run will need, measured on a few of its own steps.
-public struct RunEstimate: Sendable, Equatable {
-    /// Wall time of the fine-tuning, in seconds.
-    public let finetuneSeconds: Double
-    /// Wall time of drawing the surrogate and the `dit` baseline, in seconds.
-    public let sampleSeconds: Double
-    /// Number of networks that will be trained.
-    public let networkCount: Int
-    /// Largest resident memory so far, in bytes; evaluation may need more.
+public struct RunEstimate: Codable, Sendable, Equatable {
+    /// What one stage will need.
+    public struct Stage: Codable, Sendable, Equatable {
+        /// For example `finetune`.
+        public let stage: String
+        /// How much work it is, for example "500 steps".
+        public let work: String
+        /// Wall time.
+        public let seconds: Double
+    }
+
+    /// The stages in their order.
+    public let stages: [Stage]
+    /// Largest memory that the measured steps needed; a whole run needs no less.
     public let memoryBytes: Int
-    /// Room for checkpoints and images, in bytes.
+    /// Room for checkpoints and images.
     public let diskBytes: Int
+
+    /// Wall time of all stages.
+    public var seconds: Double { stages.reduce(0) { $0 + $1.seconds } }
 
     /// For people.
     public var text: String {
-        String(
-            format: """
-                fine-tuning   about %.1f min
-                sampling      about %.1f min
-                evaluation    %d networks to train
-                memory        at least %.1f GB
-                disk          about %.0f MB
-                """,
-            finetuneSeconds / 60,
-            sampleSeconds / 60,
-            networkCount,
-            Double(memoryBytes) / 1e9,
-            Double(diskBytes) / 1e6
-        )
+        var rows = stages.map { ($0.stage, RunEstimate.time($0.seconds) + ": " + $0.work) }
+        if stages.count > 1 { rows.append(("together", RunEstimate.time(seconds))) }
+        rows.append(("memory", String(format: "at least %.1f GB", Double(memoryBytes) / 1e9)))
+        rows.append(("disk", String(format: "about %.0f MB", Double(diskBytes) / 1e6)))
+        let width = rows.map(\.0.count).max() ?? 0
+        return rows.map { $0.padding(toLength: width + 2, withPad: " ", startingAt: 0) + $1 }
+            .joined(separator: "\n")
+    }
+
+    private static func time(_ seconds: Double) -> String {
+        seconds < 100
+            ? String(format: "about %.0f s", seconds)
+            : String(format: "about %.1f min", seconds / 60)
     }
 }
 
 extension Pipeline {
-    /// Measures three updates and one step of sampling; nothing of them is kept.
-    public func estimate() throws -> RunEstimate {
+    /// The stages of `run()`.
+    public var stages: [RunStage] {
+        [.finetune, .sample] + recipe.baselines.map(RunStage.baseline) + [.evaluate]
+    }
+
+    /// Measures a few steps of each stage, from its start; nothing of them is kept.
+    ///
+    /// - Parameter stages: The stages; nil for those of `run()`.
+    /// - Returns: What they will need together.
+    /// - Throws: What the stages themselves throw: settings that do not fit, missing files.
+    public func estimate(_ stages: [RunStage]? = nil) throws -> RunEstimate {
+        let stages = try (stages ?? self.stages).map(estimate)
+        return RunEstimate(
+            stages: stages.map(\.stage),
+            memoryBytes: Memory.peakBytes(on: device),
+            diskBytes: stages.reduce(0) { $0 + $1.diskBytes }
+        )
+    }
+
+    private func estimate(
+        _ stage: RunStage
+    ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
+        switch stage {
+        case .pretrain: try estimatePretraining()
+        case .finetune: try estimateFinetuning()
+        case .sample: try estimateSampling("sample")
+        case .baseline("random"):
+            (
+                .init(stage: "baseline random", work: "\(try surrogateCount()) images", seconds: 1),
+                try surrogateBytes()
+            )
+        case .baseline(let method): try estimateSampling("baseline \(method)")
+        case .evaluate: try estimateEvaluation()
+        }
+    }
+
+    private func surrogateCount() throws -> Int {
+        try data().train.classNames.count * recipe.sample.imagesPerClass
+    }
+
+    /// Images as large as if PNG saved nothing.
+    private func surrogateBytes() throws -> Int {
+        let train = try data().train
+        return try surrogateCount() * train.width * train.height * train.channels
+    }
+
+    /// The time of a step: the first is slower than the others.
+    private func secondsPerStep(_ run: (() -> Bool) throws -> Void) rethrows -> Double {
+        var marks = [ContinuousClock.Instant]()
+        try run {
+            device.synchronize()
+            marks.append(.now)
+            return marks.count < 4
+        }
+        guard marks.count > 1 else { return 0 }
+        return (marks[marks.count - 1] - marks[0]) / .seconds(1) / Double(marks.count - 1)
+    }
+
+    private func estimatePretraining() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
+        let parameters = recipe.pretrain.training
+        let (training, space) = try newPretraining()
+        let source = try latents(space)
+        let seconds = try secondsPerStep { goOn in
+            training.run(on: source) { _ in goOn() }
+        }
+        return (
+            .init(
+                stage: "pretrain",
+                work: "\(parameters.steps) steps of \(parameters.batchSize) images",
+                seconds: seconds * Double(parameters.steps)
+            ),
+            // Weights, their averages and two moments; the result.
+            training.model.state().elementCount * 4 * 5
+        )
+    }
+
+    private func estimateFinetuning() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let file = try pretrainedModel()
         let source = try latents(file.description.pixelSpace)
         let parameters = recipe.finetune.minimax
-        let model = try file.model(scaledBlockCount: recipe.model.scaledBlocks, device: device)
-        let method = MinimaxDiffusion(
-            model,
-            networkLabels: try networkLabels(file.description),
-            latentShape: source.latentShape,
-            parameters: parameters,
-            seed: seed,
-            precision: environment.precision,
-            device: device
+        let method = try newFinetuning(file, source: source)
+        let seconds = secondsPerStep { goOn in method.run(on: source) { _ in goOn() } }
+        return (
+            .init(
+                stage: "finetune",
+                work: "\(parameters.steps) steps of \(parameters.batchSize) images",
+                seconds: seconds * Double(parameters.steps)
+            ),
+            file.weights.elementCount * 4 + method.checkpoint().elementCount * 4
         )
-        var marks = [ContinuousClock.now]
-        method.run(on: source) { step in
-            marks.append(.now)
-            return step.step < 4
-        }
-        // The first update is slower than the others.
-        let update = (marks[4] - marks[1]) / .seconds(3)
+    }
 
+    private func estimateSampling(
+        _ name: String
+    ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let settings = recipe.sample
-        let rows = settings.batchSize * (settings.guidance == 1 ? 1 : 2)
-        let x = Tensor.zeros([rows] + source.latentShape, device: device)
+        let file = try pretrainedModel()
+        let model = try samplingModel(file)
+        let count = try surrogateCount()
+        let rows = min(settings.batchSize, count) * (settings.guidance == 1 ? 1 : 2)
+        let a = file.description.architecture
+        let x = Tensor.zeros([rows, a.channels, a.inputSize, a.inputSize], device: device)
         let labels = Tensor.zeros([rows], dtype: .int64, device: device)
-        let steps = (0..<2).map { _ in
-            let start = ContinuousClock.now
-            withoutGradient {
-                withAutocast(environment.precision, on: device) {
-                    _ = model(x, timesteps: labels, labels: labels)
+        let seconds = secondsPerStep { goOn in
+            while goOn() {
+                withoutGradient {
+                    withAutocast(environment.precision, on: device) {
+                        _ = model(x, timesteps: labels, labels: labels)
+                    }
                 }
             }
-            device.synchronize()
-            return (ContinuousClock.now - start) / .seconds(1)
         }
-        let images = try data().train.classNames.count * settings.imagesPerClass
-        let batches = (images + settings.batchSize - 1) / settings.batchSize
-        let modelCount = recipe.baselines.contains("dit") ? 2 : 1
-        let weightBytes = file.weights.elementCount * 4
-        let trained = model.trainableParameters().reduce(0) { $0 + $1.tensor.count }
-        return RunEstimate(
-            finetuneSeconds: update * Double(recipe.finetune.minimax.steps),
-            sampleSeconds: steps[1] * Double(settings.steps * batches * modelCount),
-            networkCount: recipe.evaluate.networks.count * recipe.evaluate.seeds.count
-                * (recipe.baselines.count + 1),
-            memoryBytes: Memory.peakBytes(on: device),
-            diskBytes: weightBytes + 4 * 4 * trained
-                + (recipe.baselines.count + 1) * images * source.latentShape.reduce(1, *)
+        let batches = (count + settings.batchSize - 1) / settings.batchSize
+        return (
+            .init(
+                stage: name,
+                work: "\(count) images, \(settings.steps) steps of \(settings.sampler.rawValue)",
+                seconds: seconds * Double(settings.steps * batches)
+            ),
+            try surrogateBytes()
+        )
+    }
+
+    /// Trains each network for a few epochs on real images, as many as the surrogate will have.
+    private func estimateEvaluation() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
+        let settings = recipe.evaluate
+        let data = try data()
+        let images = EvaluationSet(
+            images: try data.train.firstOfEachClass(recipe.sample.imagesPerClass),
+            path: recipe.data.train.path,
+            fingerprint: data.trainFingerprint
+        )
+        let test = EvaluationSet(
+            images: data.test,
+            path: recipe.data.test.path,
+            fingerprint: data.testFingerprint
+        )
+        var seconds = 0.0
+        var epochs = 0
+        for network in settings.networks {
+            let options = try evaluationOptions(method: "estimate", network: network)
+            let one = try estimateOneSeed(train: images, test: test, options: options, on: device)
+            seconds += one.seconds
+            epochs = one.epochs
+        }
+        let sets = recipe.baselines.count + 1
+        let trainings = settings.networks.count * settings.seeds.count * sets
+        return (
+            .init(
+                stage: "evaluate",
+                work: "\(trainings) trainings of \(epochs) epochs",
+                seconds: seconds * Double(settings.seeds.count * sets)
+            ),
+            0
+        )
+    }
+}
+
+/// Measures four epochs of training and two looks at the test set.
+///
+/// - Returns: The time of a whole training with one seed, and its number of epochs.
+func estimateOneSeed(
+    train: EvaluationSet,
+    test: EvaluationSet,
+    options: EvaluationOptions,
+    on device: Device
+) throws -> (seconds: Double, epochs: Int) {
+    let classCount = train.images.classCount
+    let usual = EvaluationProtocol.epochs(
+        imagesPerClass: train.images.count / max(classCount, 1),
+        classCount: classCount
+    )
+    let epochs = options.epochs ?? usual
+    var few = options
+    few.epochs = 4
+    few.evaluations = 2
+    few.seeds = [0]
+    var marks = [ContinuousClock.Instant]()
+    _ = try evaluate(train: train, test: test, options: few, on: device) { event in
+        if case .training(.epoch, _, _, _) = event { marks.append(.now) }
+        return .continue
+    }
+    guard marks.count == 4 else { return (0, epochs) }
+    // An epoch is told of after its look at the test set, if it has one: 2 and 4 do.
+    let epoch = (marks[2] - marks[1]) / .seconds(1)
+    let look = max(0, (marks[3] - marks[2]) / .seconds(1) - epoch)
+    return (epoch * Double(epochs) + look * Double(min(options.evaluations, epochs)), epochs)
+}
+
+extension ImageSet {
+    /// The first images of every class.
+    fileprivate func firstOfEachClass(_ count: Int) throws -> ImageSet {
+        var seen = [Int](repeating: 0, count: classCount)
+        let places = labels.indices.filter { place in
+            seen[labels[place]] += 1
+            return seen[labels[place]] <= count
+        }
+        return try ImageSet(
+            images: images.gathered(places),
+            labels: places.map { labels[$0] },
+            classNames: classNames
         )
     }
 }

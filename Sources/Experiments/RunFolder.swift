@@ -68,6 +68,9 @@ public final class RunFolder {
             )
         }
         try lock()
+        // A killed process may have left half a file behind.
+        AtomicFile.removeLeftovers(in: url)
+        AtomicFile.removeLeftovers(in: url.appendingPathComponent("checkpoints"))
         if !FileManager.default.fileExists(atPath: resolved.path) {
             try write(Data(text.utf8), to: "recipe.resolved.yaml")
         }

@@ -71,9 +71,11 @@ struct Stopwatch {
 /// After a resume a step may stand there twice; the last one counts.
 public struct MetricsLog {
     private let file: FileHandle
+    private let path: String
 
     init(_ folder: RunFolder) throws {
         let url = folder.path("metrics.jsonl")
+        path = url.path
         if !FileManager.default.fileExists(atPath: url.path) {
             guard FileManager.default.createFile(atPath: url.path, contents: nil) else {
                 throw RunError(.unusable, "\(url.path) cannot be written.")
@@ -106,7 +108,15 @@ public struct MetricsLog {
         }
         for (key, value) in text { object[key] = value }
         let data = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys])
-        try file.write(contentsOf: data + Data("\n".utf8))
+        do {
+            try file.write(contentsOf: data + Data("\n".utf8))
+        } catch {
+            throw RunError(
+                .unusable,
+                "\(path) cannot be written (\(error.localizedDescription)). Make room, or move the "
+                    + "run folder, and run the same command again: the last checkpoint is whole."
+            )
+        }
     }
 }
 

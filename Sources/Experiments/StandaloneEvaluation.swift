@@ -1,6 +1,7 @@
 import Datasets
 import Evaluation
 import Foundation
+import Torch
 import Training
 
 /// An evaluation outside of a run folder: train on one folder, test on another.
@@ -40,13 +41,15 @@ public struct StandaloneEvaluation {
 
     /// Opens a folder of class folders, or an IDX folder.
     ///
-    /// - Parameter path: The folder; for IDX, `FOLDER#test` names the test part.
+    /// - Parameters:
+    ///   - path: The folder; for IDX, `FOLDER#test` names the test part.
+    ///   - part: What is added to the path of an IDX folder.
     /// - Returns: The images.
     /// - Throws: `DatasetError` if it is neither.
-    public static func open(_ path: String) throws -> any LabelledImages {
-        let isTest = path.hasSuffix("#test")
+    public static func open(_ path: String, part: String = "") throws -> any LabelledImages {
+        let isTest = path.hasSuffix("#test") || part == "#test"
         let folder = URL(
-            fileURLWithPath: isTest ? String(path.dropLast(5)) : path,
+            fileURLWithPath: path.hasSuffix("#test") ? String(path.dropLast(5)) : path,
             isDirectory: true
         )
         guard FileManager.default.fileExists(atPath: folder.path) else {
@@ -71,19 +74,10 @@ public struct StandaloneEvaluation {
         observer: any RunObserver
     ) throws -> EvaluationResult {
         let options = try options(environment)
-        // The test part of an IDX folder stands beside its training part.
-        func set(_ path: String, part: String) throws -> EvaluationSet {
-            let plain = try? StandaloneEvaluation.open(path + part)
-            let files = try plain ?? StandaloneEvaluation.open(path)
-            return EvaluationSet(
-                images: try RunData.load(files, DataSettings()),
-                path: path,
-                fingerprint: try files.fingerprint()
-            )
-        }
+        let (train, test) = try sets()
         return try evaluate(
-            train: set(train, part: ""),
-            test: set(test, part: "#test"),
+            train: train,
+            test: test,
             options: options,
             on: environment.device,
             checkpoint: checkpoint
@@ -104,5 +98,45 @@ public struct StandaloneEvaluation {
             }
             return environment.isInterrupted() ? .stop : .continue
         }
+    }
+
+    /// Measures a few epochs; nothing of them is kept.
+    ///
+    /// - Parameter environment: Where and how.
+    /// - Returns: What `run` will need.
+    /// - Throws: The errors of datasets and of `evaluate`.
+    public func estimate(environment: Pipeline.Environment) throws -> RunEstimate {
+        let options = try options(environment)
+        let (train, test) = try sets()
+        let one = try estimateOneSeed(
+            train: train,
+            test: test,
+            options: options,
+            on: environment.device
+        )
+        return RunEstimate(
+            stages: [
+                .init(
+                    stage: "evaluate",
+                    work: "\(options.seeds.count) trainings of \(one.epochs) epochs",
+                    seconds: one.seconds * Double(options.seeds.count)
+                )
+            ],
+            memoryBytes: Memory.peakBytes(on: environment.device),
+            diskBytes: 0
+        )
+    }
+
+    private func sets() throws -> (train: EvaluationSet, test: EvaluationSet) {
+        // The test part of an IDX folder stands beside its training part.
+        func set(_ path: String, part: String) throws -> EvaluationSet {
+            let files = try StandaloneEvaluation.open(path, part: part)
+            return EvaluationSet(
+                images: try RunData.load(files, DataSettings()),
+                path: path,
+                fingerprint: try files.fingerprint()
+            )
+        }
+        return (try set(train, part: ""), try set(test, part: "#test"))
     }
 }

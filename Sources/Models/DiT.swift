@@ -127,9 +127,29 @@ public final class DiT: Module {
     ///   - configuration: Size and shape.
     ///   - generator: Source of the first weights.
     public init(_ configuration: Configuration, using generator: inout RandomGenerator) {
-        if let problem = configuration.problem { trap("DiT: \(problem)") }
         self.configuration = configuration
         super.init()
+        build()
+        initializeWeights(using: &generator)
+    }
+
+    /// Makes a model whose weights are loaded afterwards: nothing is drawn, which takes long for
+    /// a large one. Scale factors are one; all other weights mean nothing yet.
+    ///
+    /// Traps if the sizes do not fit each other; see `Configuration.problem`.
+    ///
+    /// - Parameter configuration: Size and shape.
+    public init(awaitingWeights configuration: Configuration) {
+        self.configuration = configuration
+        super.init()
+        build()
+        for (name, tensor) in parameters() where DiT.isScaleFactor(name) {
+            Initialization.constant(tensor, 1)
+        }
+    }
+
+    private func build() {
+        if let problem = configuration.problem { trap("DiT: \(problem)") }
         positions = DiT.positionTable(
             side: configuration.inputSize / configuration.patchSize,
             width: configuration.hiddenSize
@@ -141,7 +161,6 @@ public final class DiT: Module {
             DiTBlock(configuration, isScaled: $0 < configuration.scaledBlockCount)
         }
         finalLayer = FinalLayer(configuration)
-        initializeWeights(using: &generator)
     }
 
     /// Predicts noise and variance.

@@ -24,7 +24,9 @@ struct Distill: ParsableCommand {
 
     /// A device chosen late would be one that libtorch has forgotten; see `Device.named`.
     static func main() {
-        Interruption.shared.listen()
+        Interruption.listen()
+        // A limit on the size of files is then an error like a full disk.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot()
             try command.run()

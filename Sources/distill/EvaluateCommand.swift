@@ -41,6 +41,9 @@ struct Evaluate: ParsableCommand {
     @Option(help: "File in which an unfinished evaluation is kept, so that it can be resumed.")
     var checkpoint: String?
 
+    @Flag(help: "Only estimate time and memory, from a few epochs that are not kept.")
+    var dryRun = false
+
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: OutputOptions
 
@@ -48,7 +51,7 @@ struct Evaluate: ParsableCommand {
         try Failure.reporting {
             let environment = try compute.environment()
             let terminal = Terminal(output)
-            let result = try StandaloneEvaluation(
+            let evaluation = StandaloneEvaluation(
                 train: train,
                 test: test,
                 method: method,
@@ -58,7 +61,13 @@ struct Evaluate: ParsableCommand {
                 evaluations: evaluations,
                 seeds: seeds,
                 checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }
-            ).run(environment: environment, observer: terminal)
+            )
+            if dryRun {
+                let estimate = try evaluation.estimate(environment: environment)
+                if output.json { try Output.json(estimate) } else { Output.line(estimate.text) }
+                return
+            }
+            let result = try evaluation.run(environment: environment, observer: terminal)
             if output.json {
                 try Output.json(result)
             } else {

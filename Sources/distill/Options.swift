@@ -20,6 +20,14 @@ struct ComputeOptions: ParsableArguments {
     @Option(help: "Threads of an operation on the CPU (default: one a core).")
     var threads: Int?
 
+    @Flag(
+        help: """
+            Only deterministic algorithms: on CUDA, too, a resumed run then equals an \
+            uninterrupted one bit for bit. On the CPU that is always so.
+            """
+    )
+    var deterministic = false
+
     enum PrecisionChoice: String, ExpressibleByArgument, CaseIterable {
         case float32, bfloat16, auto
     }
@@ -30,7 +38,10 @@ struct ComputeOptions: ParsableArguments {
 
     /// Chooses the device before anything else is asked of libtorch.
     func environment() throws -> Pipeline.Environment {
+        // cuBLAS reads this when it starts.
+        if deterministic { setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0) }
         let device = try Device.named(device)
+        if deterministic { Engine.useDeterministicAlgorithms(true) }
         Engine.keepFreedMemory()
         if let threads { Engine.threadCount = threads }
         let precision: DType? =
@@ -80,13 +91,20 @@ struct RunOptions: ParsableArguments {
     @Flag(help: "Start anew in a folder beside an existing run.")
     var fresh = false
 
+    @Flag(help: "Only estimate time, memory and disk, from a few steps that are not kept.")
+    var dryRun = false
+
     func resolve() throws -> (recipe: Recipe, folder: URL) {
-        let url = URL(fileURLWithPath: recipe)
+        let url = InstalledFiles.url(recipe)
         guard FileManager.default.fileExists(atPath: url.path) else {
             throw Failure(66, "There is no recipe \(url.path).")
         }
         let overrides = overrides + (seed.map { ["seed=\($0)"] } ?? [])
         let resolved = try Recipe.read(url, overrides: overrides)
+        if dryRun {
+            let name = "distill-dry-run-\(UUID().uuidString)"
+            return (resolved, FileManager.default.temporaryDirectory.appendingPathComponent(name))
+        }
         let folder = URL(fileURLWithPath: output ?? "Runs/\(resolved.name)", isDirectory: true)
         return (resolved, fresh ? RunOptions.unused(folder) : folder)
     }

@@ -9,23 +9,30 @@ private struct RunSummary: Encodable {
     let results: RunResults
 }
 
-/// A command that works on a run folder.
+/// A command that works on a run folder, or estimates what its stages will need.
 private func withPipeline(
     _ run: RunOptions,
     _ compute: ComputeOptions,
     _ output: OutputOptions,
+    stages: [RunStage]? = nil,
     _ body: (Pipeline, URL, Terminal) throws -> Void
 ) throws {
     try Failure.reporting {
         let environment = try compute.environment()
         let (recipe, folder) = try run.resolve()
         let terminal = Terminal(output)
+        defer { if run.dryRun { try? FileManager.default.removeItem(at: folder) } }
         let pipeline = try Pipeline(
             recipe,
             in: folder,
             environment: environment,
             observer: terminal
         )
+        if run.dryRun {
+            let estimate = try pipeline.estimate(stages)
+            if output.json { try Output.json(estimate) } else { Output.line(estimate.text) }
+            return
+        }
         try body(pipeline, folder, terminal)
         if output.json {
             try Output.json(RunSummary(run: folder.path, results: try pipeline.results()))
@@ -47,15 +54,8 @@ struct Run: ParsableCommand {
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: OutputOptions
 
-    @Flag(help: "Only estimate time, memory and disk.")
-    var dryRun = false
-
     func run() throws {
-        try withPipeline(options, compute, output) { pipeline, folder, terminal in
-            if dryRun {
-                Output.line(try pipeline.estimate().text)
-                return
-            }
+        try withPipeline(options, compute, output) { pipeline, folder, _ in
             try pipeline.run()
             let report = try Report(run: folder).write()
             if !output.json {
@@ -78,7 +78,7 @@ struct Pretrain: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        try withPipeline(options, compute, output) { pipeline, _, terminal in
+        try withPipeline(options, compute, output, stages: [.pretrain]) { pipeline, _, terminal in
             let file = try pipeline.pretrain()
             terminal.note("Weights: \(file.path)")
         }
@@ -97,7 +97,9 @@ struct Finetune: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        try withPipeline(options, compute, output) { pipeline, _, _ in try pipeline.finetune() }
+        try withPipeline(options, compute, output, stages: [.finetune]) { pipeline, _, _ in
+            try pipeline.finetune()
+        }
     }
 }
 
@@ -116,7 +118,12 @@ struct Sample: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        try withPipeline(options, compute, output) { pipeline, _, _ in
+        try withPipeline(
+            options,
+            compute,
+            output,
+            stages: [.finetune, .sample]
+        ) { pipeline, _, _ in
             try pipeline.finetune()
             try pipeline.sample()
         }
@@ -145,7 +152,12 @@ struct Baseline: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        try withPipeline(options, compute, output) { pipeline, _, _ in
+        try withPipeline(
+            options,
+            compute,
+            output,
+            stages: [.baseline(method.rawValue)]
+        ) { pipeline, _, _ in
             try pipeline.baseline(method.rawValue)
         }
     }

@@ -11,10 +11,23 @@ struct DistillProcess {
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
 
+    /// The built command.
+    static let executable = root.appendingPathComponent(".build/release/distill")
+
     /// Runs `distill` with arguments in a folder and waits for its end.
     init(_ arguments: [String], in folder: URL? = nil) throws {
+        try self.init(DistillProcess.executable, arguments, in: folder)
+    }
+
+    /// Runs a line of shell that finds `distill` in `$0` and the arguments in `$@`.
+    init(shell line: String, _ arguments: [String], in folder: URL? = nil) throws {
+        let words = ["-c", line, DistillProcess.executable.path] + arguments
+        try self.init(URL(fileURLWithPath: "/bin/bash"), words, in: folder)
+    }
+
+    private init(_ executable: URL, _ arguments: [String], in folder: URL?) throws {
         let process = Process()
-        process.executableURL = DistillProcess.root.appendingPathComponent(".build/release/distill")
+        process.executableURL = executable
         process.arguments = arguments
         process.currentDirectoryURL = folder ?? DistillProcess.root
         let (output, errors) = (Pipe(), Pipe())
