@@ -18,11 +18,17 @@ extension Pipeline {
             return result
         }
         let data = try data()
-        let space = PixelSpace(measuring: data.train.images)
+        let space = try autoencoder().description
+        try space.requireFit(
+            height: data.train.height,
+            width: data.train.width,
+            channels: data.train.channels
+        )
+        let latentShape = space.latentShape(height: data.train.height, width: data.train.width)
         let configuration = DiT.Configuration(
-            inputSize: data.train.width,
+            inputSize: latentShape[2],
             patchSize: settings.patchSize,
-            channels: data.train.channels,
+            channels: latentShape[0],
             hiddenSize: settings.hiddenSize,
             depth: settings.depth,
             headCount: settings.heads,
@@ -80,7 +86,7 @@ extension Pipeline {
         try ModelFile(
             description: .init(
                 architecture: configuration,
-                pixelSpace: space,
+                autoencoder: space,
                 classNames: data.train.classNames,
                 origin: origin
             ),
@@ -100,7 +106,7 @@ extension Pipeline {
         let settings = recipe.finetune
         let file = try pretrainedModel()
         let model = try file.model(scaledBlockCount: recipe.model.scaledBlocks, device: device)
-        let source = try latents(file.description.pixelSpace)
+        let source = try latents(file.description.autoencoder)
         warnAboutAverage(settings.minimax)
         let method = MinimaxDiffusion(
             model,

@@ -6,6 +6,8 @@ import Torch
 
 /// What a run will need, measured on a few of its own steps.
 public struct RunEstimate: Sendable, Equatable {
+    /// Wall time of encoding the training set, in seconds; 0 for models that work on pixels.
+    public let encodeSeconds: Double
     /// Wall time of the fine-tuning, in seconds.
     public let finetuneSeconds: Double
     /// Wall time of drawing the surrogate and the `dit` baseline, in seconds.
@@ -19,20 +21,22 @@ public struct RunEstimate: Sendable, Equatable {
 
     /// For people.
     public var text: String {
-        String(
-            format: """
-                fine-tuning   about %.1f min
-                sampling      about %.1f min
-                evaluation    %d networks to train
-                memory        at least %.1f GB
-                disk          about %.0f MB
-                """,
-            finetuneSeconds / 60,
-            sampleSeconds / 60,
-            networkCount,
-            Double(memoryBytes) / 1e9,
-            Double(diskBytes) / 1e6
-        )
+        let encoding = String(format: "encoding      about %.1f min\n", encodeSeconds / 60)
+        return (encodeSeconds > 0 ? encoding : "")
+            + String(
+                format: """
+                    fine-tuning   about %.1f min
+                    sampling      about %.1f min
+                    evaluation    %d networks to train
+                    memory        at least %.1f GB
+                    disk          about %.0f MB
+                    """,
+                finetuneSeconds / 60,
+                sampleSeconds / 60,
+                networkCount,
+                Double(memoryBytes) / 1e9,
+                Double(diskBytes) / 1e6
+            )
     }
 }
 
@@ -40,7 +44,8 @@ extension Pipeline {
     /// Measures three updates and one step of sampling; nothing of them is kept.
     public func estimate() throws -> RunEstimate {
         let file = try pretrainedModel()
-        let source = try latents(file.description.pixelSpace)
+        let encoding = try encodingEstimate(file.description.autoencoder)
+        let source = try estimateSource(file.description)
         let parameters = recipe.finetune.minimax
         let model = try file.model(scaledBlockCount: recipe.model.scaledBlocks, device: device)
         let method = MinimaxDiffusion(
@@ -80,12 +85,14 @@ extension Pipeline {
         let weightBytes = file.weights.elementCount * 4
         let trained = model.trainableParameters().reduce(0) { $0 + $1.tensor.count }
         return RunEstimate(
+            encodeSeconds: encoding?.encodeSeconds ?? 0,
             finetuneSeconds: update * Double(recipe.finetune.minimax.steps),
-            sampleSeconds: steps[1] * Double(settings.steps * batches * modelCount),
+            sampleSeconds: steps[1] * Double(settings.steps * batches * modelCount)
+                + (encoding?.decodeSecondsPerImage ?? 0) * Double(images * modelCount),
             networkCount: recipe.evaluate.networks.count * recipe.evaluate.seeds.count
                 * (recipe.baselines.count + 1),
             memoryBytes: Memory.peakBytes(on: device),
-            diskBytes: weightBytes + 4 * 4 * trained
+            diskBytes: (encoding?.diskBytes ?? 0) + weightBytes + 4 * 4 * trained
                 + (recipe.baselines.count + 1) * images * source.latentShape.reduce(1, *)
         )
     }
