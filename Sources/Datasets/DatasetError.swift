@@ -28,6 +28,10 @@ public struct DatasetError: Error, Sendable {
         case differentSizes
         /// A written dataset is not complete.
         case incomplete
+        /// A latent cache was made of other images, by another autoencoder or in another way.
+        case otherLatents
+        /// Numbers that should be finite are not.
+        case notFinite
         /// A folder or file cannot be written.
         case notWritable
         /// The disk, or the user's share of it, is full.

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Torch
 
 /// Writing of a dataset's files and folders, with this module's errors.
 enum OutputFile {
@@ -7,6 +8,23 @@ enum OutputFile {
     static func write(_ data: Data, to url: URL) throws(DatasetError) {
         do {
             try AtomicFile.write(data, to: url)
+        } catch {
+            throw DatasetError(
+                error.code == .diskFull ? .diskFull : .notWritable,
+                error.message,
+                cause: error
+            )
+        }
+    }
+
+    /// Writes tensors as a safetensors file, as a whole or not at all.
+    static func write(
+        _ state: StateDictionary,
+        metadata: [String: String],
+        to url: URL
+    ) throws(DatasetError) {
+        do {
+            try Safetensors.save(state, metadata: metadata, to: url)
         } catch {
             throw DatasetError(
                 error.code == .diskFull ? .diskFull : .notWritable,

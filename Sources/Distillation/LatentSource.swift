@@ -18,36 +18,63 @@ public protocol LatentSource {
     func latents(_ indices: [Int], using generator: inout RandomGenerator) -> Tensor
 }
 
-/// Images of one size in memory, used as they are up to shift and scale.
-public struct PixelLatents: LatentSource {
+/// Images of one size in memory, encoded anew at every use.
+///
+/// This is the place for pixel models, whose "encoder" only shifts and scales; for others a
+/// ``CachedLatents`` is far quicker.
+public struct ImageLatents: LatentSource {
     /// The images, uint8 [N, C, H, W].
     public let images: Tensor
     /// The class of every image, from 0.
     public let labels: [Int]
-    /// Shift and scale.
-    public let space: PixelSpace
+    /// What makes latents of them.
+    public let autoencoder: any ImageAutoencoder
     /// Whether half of the images, chosen anew at each use, are mirrored.
     public let flips: Bool
+    /// [c, h, w] of one latent.
+    public let latentShape: [Int]
 
     /// Wraps images.
-    public init(images: Tensor, labels: [Int], space: PixelSpace, flips: Bool) {
+    ///
+    /// - Parameters:
+    ///   - images: uint8 [N, C, H, W].
+    ///   - labels: The class of every image, from 0.
+    ///   - autoencoder: What makes latents of them.
+    ///   - flips: Whether half of the images, chosen anew at each use, are mirrored.
+    /// - Throws: `NetworkError` if the autoencoder cannot encode images of this size.
+    public init(
+        images: Tensor,
+        labels: [Int],
+        autoencoder: any ImageAutoencoder,
+        flips: Bool
+    ) throws(NetworkError) {
+        let shape = images.shape  // [N, C, H, W]
+        let description = autoencoder.description
+        try description.requireFit(height: shape[2], width: shape[3], channels: shape[1])
         self.images = images
         self.labels = labels
-        self.space = space
+        self.autoencoder = autoencoder
         self.flips = flips
+        latentShape = description.latentShape(height: shape[2], width: shape[3])
     }
 
     /// Number of images.
     public var count: Int { labels.count }
 
-    /// [C, H, W] of one image.
-    public var latentShape: [Int] { Array(images.shape.dropFirst()) }
-
-    /// The images centred and scaled, float32 [B, C, H, W].
+    /// The latents of some images, float32 [B, c, h, w].
     public func latents(_ indices: [Int], using generator: inout RandomGenerator) -> Tensor {
-        let x = space.encoded(images.gathered(indices))
-        guard flips else { return x }
-        let flags = generator.uniform([indices.count, 1, 1, 1]).compared(.less, to: 0.5)
-        return .choose(flags.moved(to: x.device), x.flipped(along: 3), else: x)
+        var x = images.gathered(indices)  // [B, C, H, W]
+        if flips {
+            let flags = generator.flipFlags(indices.count).moved(to: x.device)
+            x = .choose(flags, x.flipped(along: 3), else: x)
+        }
+        return autoencoder.encoded(x).sampled(using: &generator)
+    }
+}
+
+extension RandomGenerator {
+    /// Which images of a batch are mirrored: each with probability ½, [count, 1, 1, 1].
+    mutating func flipFlags(_ count: Int) -> Tensor {
+        uniform([count, 1, 1, 1]).compared(.less, to: 0.5)
     }
 }

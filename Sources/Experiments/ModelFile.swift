@@ -12,8 +12,8 @@ public struct ModelFile {
     public struct Description: Codable, Sendable, Equatable {
         /// Size and shape.
         public var architecture: DiT.Configuration
-        /// Shift and scale of the pixels it was trained on.
-        public var pixelSpace: PixelSpace
+        /// What made the latents it was trained on.
+        public var autoencoder: AutoencoderDescription
         /// Names of its classes, in the order of their labels.
         public var classNames: [String]
         /// Where the weights come from.
@@ -93,5 +93,33 @@ public struct ModelFile {
         model.move(to: device)
         model.setTraining(false)
         return model
+    }
+}
+
+extension ModelFile.Description {
+    private enum CodingKeys: String, CodingKey {
+        case architecture, autoencoder, classNames, origin
+    }
+
+    /// Files of version 0.1.0 know pixel models only.
+    private enum OlderKeys: String, CodingKey {
+        case pixelSpace
+    }
+
+    /// Reads a description, also one of version 0.1.0.
+    ///
+    /// - Parameter decoder: Where it comes from.
+    /// - Throws: `DecodingError` for what is missing or of another kind.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let older = try decoder.container(keyedBy: OlderKeys.self)
+        if let space = try older.decodeIfPresent(PixelSpace.self, forKey: .pixelSpace) {
+            autoencoder = .pixels(space)
+        } else {
+            autoencoder = try values.decode(AutoencoderDescription.self, forKey: .autoencoder)
+        }
+        architecture = try values.decode(DiT.Configuration.self, forKey: .architecture)
+        classNames = try values.decode([String].self, forKey: .classNames)
+        origin = try values.decode(String.self, forKey: .origin)
     }
 }

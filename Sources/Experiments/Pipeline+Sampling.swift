@@ -54,6 +54,8 @@ extension Pipeline {
         }
         let settings = recipe.sample
         let labels = try networkLabels(file.description)
+        let autoencoder = try autoencoder(file.description.autoencoder)
+        lowerWeights(of: autoencoder)
         let writer = try SurrogateWriter(
             folder: folder.path(name),
             classNames: try data().train.classNames
@@ -69,7 +71,7 @@ extension Pipeline {
                 let images = try sampledImages(
                     batch,
                     model: model,
-                    file: file.description,
+                    autoencoder: autoencoder,
                     labels: labels
                 )
                 for (entry, image) in zip(batch, images) {
@@ -105,10 +107,10 @@ extension Pipeline {
     private func sampledImages(
         _ batch: [(label: Int, image: Int)],
         model: DiT,
-        file: ModelFile.Description,
+        autoencoder: any ImageAutoencoder,
         labels: [Int]
     ) throws -> [Image] {
-        let configuration = file.architecture
+        let configuration = model.configuration
         let shape = [configuration.channels, configuration.inputSize, configuration.inputSize]
         var noise = NoiseSource(
             seed: seed,
@@ -131,8 +133,8 @@ extension Pipeline {
             labels: classes,
             noise: noise
         )
-        let pixels = file.pixelSpace.decoded(latents).moved(to: .cpu)  // [B, C, H, W]
-        return Image.images(pixels)
+        let pixels = withAutocast(precision, on: device) { autoencoder.decoded(latents) }
+        return Image.images(pixels.moved(to: .cpu))  // [B, C, H, W]
     }
 
     /// Chooses real images by the seed.

@@ -58,7 +58,7 @@ extension Pipeline {
         try ModelFile(
             description: .init(
                 architecture: training.model.configuration,
-                pixelSpace: space,
+                autoencoder: space,
                 classNames: data.train.classNames,
                 origin: origin
             ),
@@ -69,13 +69,22 @@ extension Pipeline {
     }
 
     /// The training of a new model, before its first update, and the space its images are in.
-    func newPretraining() throws -> (training: DiffusionPretraining, space: PixelSpace) {
+    func newPretraining() throws -> (
+        training: DiffusionPretraining, space: AutoencoderDescription
+    ) {
         let settings = recipe.pretrain
         let data = try data()
+        let space = try autoencoder().description
+        try space.requireFit(
+            height: data.train.height,
+            width: data.train.width,
+            channels: data.train.channels
+        )
+        let latentShape = space.latentShape(height: data.train.height, width: data.train.width)
         let configuration = DiT.Configuration(
-            inputSize: data.train.width,
+            inputSize: latentShape[2],
             patchSize: settings.patchSize,
-            channels: data.train.channels,
+            channels: latentShape[0],
             hiddenSize: settings.hiddenSize,
             depth: settings.depth,
             headCount: settings.heads,
@@ -94,7 +103,7 @@ extension Pipeline {
             precision: environment.precision,
             device: device
         )
-        return (training, PixelSpace(measuring: data.train.images))
+        return (training, space)
     }
 
     /// Fine-tunes the model; the result is `checkpoints/finetuned.safetensors`.
@@ -106,7 +115,7 @@ extension Pipeline {
         }
         let settings = recipe.finetune
         let file = try pretrainedModel()
-        let source = try latents(file.description.pixelSpace)
+        let source = try latents(file.description.autoencoder)
         warnAboutAverage(settings.minimax)
         let method = try newFinetuning(file, source: source)
         let checkpoint = folder.path("checkpoints/finetune.safetensors")
@@ -154,7 +163,7 @@ extension Pipeline {
     }
 
     /// The fine-tuning of a model, before its first update.
-    func newFinetuning(_ file: ModelFile, source: PixelLatents) throws -> MinimaxDiffusion {
+    func newFinetuning(_ file: ModelFile, source: any LatentSource) throws -> MinimaxDiffusion {
         MinimaxDiffusion(
             try file.model(scaledBlockCount: recipe.model.scaledBlocks, device: device),
             networkLabels: try networkLabels(file.description),

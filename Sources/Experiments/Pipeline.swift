@@ -137,17 +137,18 @@ public final class Pipeline {
         }
         let file = try ModelFile(contentsOf: URL(fileURLWithPath: path))
         let data = try data()
-        let architecture = file.description.architecture
-        guard architecture.inputSize == data.train.width,
-            architecture.channels == data.train.channels
-        else {
+        do {
+            try file.description.autoencoder.requireFit(
+                file.description.architecture,
+                height: data.train.height,
+                width: data.train.width,
+                channels: data.train.channels
+            )
+        } catch {
             throw RunError(
                 .invalidSettings,
-                "\(path) was made for images of \(architecture.inputSize)×"
-                    + "\(architecture.inputSize) pixels with \(architecture.channels) channels, "
-                    + "but those of \(recipe.data.train.path) have \(data.train.width)×"
-                    + "\(data.train.height) with \(data.train.channels). Set data.size and "
-                    + "data.channels, or use another model."
+                "\(path) does not fit the images of \(recipe.data.train.path): \(error.message) "
+                    + "The settings are data.size, data.channels and model.weights."
             )
         }
         return file
@@ -165,16 +166,5 @@ public final class Pipeline {
             )
         }
         return names.map { model.classNames.firstIndex(of: $0) ?? 0 }
-    }
-
-    /// The training set as the model sees it.
-    func latents(_ space: PixelSpace) throws -> PixelLatents {
-        let train = try data().train
-        return PixelLatents(
-            images: train.images,
-            labels: train.labels,
-            space: space,
-            flips: recipe.data.flips
-        )
     }
 }

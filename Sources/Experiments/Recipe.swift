@@ -77,6 +77,11 @@ public struct DataSettings: Codable, Sendable, Equatable {
 public struct ModelSettings: Codable, Sendable, Equatable {
     /// The safetensors file with the weights and, in its metadata, the architecture.
     public var weights = ""
+    /// What makes latents of the images: a folder of diffusers with `config.json`, or TAESD's
+    /// files (`FOLDER/taesd3`).
+    ///
+    /// Empty for models that work on pixels.
+    public var autoencoder = ""
     /// Number of first blocks that get DiffFit scale factors; published: 14.
     public var scaledBlocks = 14
 

@@ -7,6 +7,8 @@ import Training
 
 /// A stage of a run, as an estimate sees it.
 public enum RunStage: Sendable, Equatable {
+    /// Making latents of the training set.
+    case encode
     /// Training a model from scratch.
     case pretrain
     /// Fine-tuning with the criteria.
@@ -71,7 +73,11 @@ extension Pipeline {
     /// - Returns: What they will need together.
     /// - Throws: What the stages themselves throw: settings that do not fit, missing files.
     public func estimate(_ stages: [RunStage]? = nil) throws -> RunEstimate {
-        let stages = try (stages ?? self.stages).map(estimate)
+        var wanted = stages ?? self.stages
+        if !recipe.model.autoencoder.isEmpty, let first = wanted.first, first != .encode {
+            wanted.insert(.encode, at: 0)
+        }
+        let stages = try wanted.map(estimate)
         return RunEstimate(
             stages: stages.map(\.stage),
             memoryBytes: Memory.peakBytes(on: device),
@@ -83,6 +89,7 @@ extension Pipeline {
         _ stage: RunStage
     ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         switch stage {
+        case .encode: try estimateEncoding()
         case .pretrain: try estimatePretraining()
         case .finetune: try estimateFinetuning()
         case .sample: try estimateSampling("sample")
@@ -121,7 +128,7 @@ extension Pipeline {
     private func estimatePretraining() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let parameters = recipe.pretrain.training
         let (training, space) = try newPretraining()
-        let source = try latents(space)
+        let source = try estimateSource(space)
         let seconds = try secondsPerStep { goOn in
             training.run(on: source) { _ in goOn() }
         }
@@ -138,7 +145,7 @@ extension Pipeline {
 
     private func estimateFinetuning() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let file = try pretrainedModel()
-        let source = try latents(file.description.pixelSpace)
+        let source = try estimateSource(file.description.autoencoder)
         let parameters = recipe.finetune.minimax
         let method = try newFinetuning(file, source: source)
         let seconds = secondsPerStep { goOn in method.run(on: source) { _ in goOn() } }
@@ -178,6 +185,7 @@ extension Pipeline {
                 stage: name,
                 work: "\(count) images, \(settings.steps) steps of \(settings.sampler.rawValue)",
                 seconds: seconds * Double(settings.steps * batches)
+                    + (try decodingSeconds(file.description)) * Double(count)
             ),
             try surrogateBytes()
         )

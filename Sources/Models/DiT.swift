@@ -133,8 +133,10 @@ public final class DiT: Module {
         initializeWeights(using: &generator)
     }
 
-    /// Makes a model whose weights are loaded afterwards: nothing is drawn, which takes long for
-    /// a large one. Scale factors are one; all other weights mean nothing yet.
+    /// Makes a model whose weights are loaded afterwards.
+    ///
+    /// Nothing is drawn, which takes long for a large one. Scale factors are one; all other
+    /// weights mean nothing yet.
     ///
     /// Traps if the sizes do not fit each other; see `Configuration.problem`.
     ///

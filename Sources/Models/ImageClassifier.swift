@@ -39,6 +39,10 @@ public struct NetworkError: Error, CustomStringConvertible, Sendable {
         case unknownName
         /// The network does not fit the size of the images.
         case unfitSize
+        /// An autoencoder does not fit the images or the diffusion model.
+        case unfitAutoencoder
+        /// A file with settings cannot be used.
+        case unfitSettings
     }
 
     /// The kind of failure.

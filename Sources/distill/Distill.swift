@@ -17,8 +17,8 @@ struct Distill: ParsableCommand {
             """,
         version: Version.number,
         subcommands: [
-            Run.self, Pretrain.self, Finetune.self, Sample.self, Baseline.self, Evaluate.self,
-            MakeReport.self, Inspect.self, Doctor.self,
+            Run.self, Encode.self, Pretrain.self, Finetune.self, Sample.self, Baseline.self,
+            Evaluate.self, MakeReport.self, Inspect.self, Doctor.self,
         ]
     )
 

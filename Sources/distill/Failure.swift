@@ -4,6 +4,7 @@ import Datasets
 import Evaluation
 import Experiments
 import Foundation
+import Models
 import NeuralNetworks
 import Torch
 import Training
@@ -31,6 +32,7 @@ struct Failure: Error, CustomStringConvertible {
         case is StateMismatchError: self.init(65, "\(error)")
         case let error as TorchError:
             self.init(error.code == .deviceUnavailable ? 64 : 1, "\(error)")
+        case is NetworkError: self.init(64, "\(error)")
         case is TrainingError: self.init(65, "\(error)")
         default: self.init(1, "\(error)")
         }

@@ -8,10 +8,10 @@ import Torch
 /// The command `distill inspect`.
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tells in plain words what a checkpoint, a dataset or a run folder is."
+        abstract: "Tells in plain words what a checkpoint, dataset, latent cache or run folder is."
     )
 
-    @Argument(help: "A safetensors file, a folder of images, or a run folder.")
+    @Argument(help: "A safetensors file, a folder of images or latents, or a run folder.")
     var path: String
 
     @OptionGroup var output: OutputOptions
@@ -63,6 +63,7 @@ struct Inspect: ParsableCommand {
                         + "patch \(a.patchSize), \(a.inputSize)×\(a.inputSize)×\(a.channels), "
                         + "\(a.scaledBlockCount) blocks with scale factors"
                 ),
+                ("works on", model.autoencoder.name),
                 ("classes", model.classNames.joined(separator: ", ")),
                 ("origin", model.origin),
             ]
@@ -75,11 +76,31 @@ struct Inspect: ParsableCommand {
         return ("safetensors file", facts)
     }
 
+    private func facts(_ cache: LatentCache) -> [(String, String)] {
+        let key = cache.key
+        let shape = cache.latentShape.map { "\($0)" }.joined(separator: "×")
+        return [
+            ("images", "\(cache.count)"),
+            ("classes", cache.classNames.joined(separator: ", ")),
+            ("latents", "\(shape), stored in \(key.storage)"),
+            ("deviation", cache.hasDeviation ? "yes" : "none: an image has one latent"),
+            ("mirrored images", cache.hasFlips ? "yes" : "no"),
+            ("crop", key.imageSize == 0 ? "none" : "\(key.imageSize) pixels"),
+            ("precision of the encoder", key.precision),
+            ("encoder", key.autoencoder),
+            ("dataset", key.dataset),
+            ("checksums", "good"),
+        ]
+    }
+
     private func folder(_ url: URL) throws -> (String, [(String, String)]) {
         let isRun = FileManager.default.fileExists(
             atPath: url.appendingPathComponent("recipe.resolved.yaml").path
         )
         if isRun { return ("run folder", RunSummaryFacts(url).facts) }
+        if LatentCache.isPresent(in: url) {
+            return ("latent cache", facts(try LatentCache(opening: url)))
+        }
         let images = try StandaloneEvaluation.open(url.path)
         let counts = images.indicesByClass().map(\.count)
         let scan = images.scan()

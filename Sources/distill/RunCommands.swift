@@ -66,6 +66,28 @@ struct Run: ParsableCommand {
     }
 }
 
+/// The command `distill encode`.
+struct Encode: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Encodes the training set into latents, once.",
+        discussion: """
+            The result is <run folder>/latents/: mean and deviation of every image and of its \
+            mirror image, which training draws from. Other commands encode by themselves what is \
+            missing. After an interruption the same command goes on where it stopped.
+            """
+    )
+
+    @OptionGroup var options: RunOptions
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try withPipeline(options, compute, output, stages: [.encode]) { pipeline, _, terminal in
+            if let folder = try pipeline.encode() { terminal.note("Latents: \(folder.path)") }
+        }
+    }
+}
+
 /// The command `distill pretrain`.
 struct Pretrain: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -8,8 +8,8 @@ struct HelpTests {
     @Test(
         "the help of every command is as it was looked at",
         arguments: [
-            "", "run", "pretrain", "finetune", "sample", "baseline", "evaluate", "report",
-            "inspect", "doctor",
+            "", "run", "encode", "pretrain", "finetune", "sample", "baseline", "evaluate",
+            "report", "inspect", "doctor",
         ]
     )
     func help(command: String) throws {

@@ -11,7 +11,7 @@ struct LongTrainingTests {
     func memory() async {
         await #expect(processExitsWith: .success) {
             let method = SmallTraining.minimax(steps: 1300, precision: .bfloat16)
-            let source = SmallTraining.source()
+            let source = try SmallTraining.source()
             // Memories are full, the optimizer's state exists, the allocator has seen all sizes.
             method.run(on: source) { $0.step < 300 }
             let tensors = Engine.liveTensorCount

@@ -20,14 +20,14 @@ enum SmallTraining {
     )
 
     /// 30 images of three classes.
-    static func source(flips: Bool = true) -> PixelLatents {
+    static func source(flips: Bool = true) throws -> ImageLatents {
         var generator = RandomGenerator(seed: 3)
         let noise = generator.uniform([30, 1, 8, 8]) * 255
         let images = noise.converted(to: .uint8)
-        return PixelLatents(
+        return try ImageLatents(
             images: images,
             labels: (0..<30).map { $0 % 3 },
-            space: PixelSpace(measuring: images),
+            autoencoder: PixelSpace(measuring: images),
             flips: flips
         )
     }
@@ -105,7 +105,7 @@ struct ResumedTrainingTests {
         [DType.float32, .bfloat16]
     )
     func finetuning(stop: Int, precision: DType) throws {
-        let source = SmallTraining.source()
+        let source = try SmallTraining.source()
         let type = precision == .bfloat16 ? precision : nil
         let whole = SmallTraining.minimax(steps: 12, precision: type)
         whole.run(on: source) { _ in true }
@@ -120,7 +120,7 @@ struct ResumedTrainingTests {
 
     @Test("a pre-training that was stopped ends bit for bit like one that was not")
     func pretraining() throws {
-        let source = SmallTraining.source()
+        let source = try SmallTraining.source()
         let whole = SmallTraining.pretraining(steps: 10)
         whole.run(on: source) { _ in true }
         let first = SmallTraining.pretraining(steps: 10)
@@ -133,7 +133,7 @@ struct ResumedTrainingTests {
 
     @Test("a checkpoint of other settings is refused")
     func otherSettings() throws {
-        let source = SmallTraining.source()
+        let source = try SmallTraining.source()
         let first = SmallTraining.minimax(steps: 3)
         first.run(on: source) { _ in true }
         var state = first.checkpoint()
@@ -146,10 +146,10 @@ struct ResumedTrainingTests {
 @Suite("Fine-tuning")
 struct FinetuningTests {
     @Test("what is frozen stays as it was, what is trained changes")
-    func frozen() {
+    func frozen() throws {
         let method = SmallTraining.minimax(steps: 4)
         let before = method.model.state().mapValues { $0.detached().copied() }
-        method.run(on: SmallTraining.source()) { _ in true }
+        method.run(on: try SmallTraining.source()) { _ in true }
         for (name, tensor) in method.model.state() {
             guard let old = before[name] else { continue }
             let isSame = tensor.isEqual(to: old)
@@ -158,10 +158,10 @@ struct FinetuningTests {
     }
 
     @Test("the average follows the weights")
-    func average() {
+    func average() throws {
         let method = SmallTraining.minimax(steps: 6)
         let before = method.average.state().mapValues { $0.copied() }
-        method.run(on: SmallTraining.source()) { _ in true }
+        method.run(on: try SmallTraining.source()) { _ in true }
         let moved = method.average.state().filter { name, tensor in
             before[name].map { !tensor.isEqual(to: $0) } ?? false
         }
@@ -169,9 +169,9 @@ struct FinetuningTests {
     }
 
     @Test("steps free what they make")
-    func leaks() {
+    func leaks() throws {
         let method = SmallTraining.minimax(steps: 40, precision: .bfloat16)
-        let source = SmallTraining.source()
+        let source = try SmallTraining.source()
         // The memories are full and every gradient exists after some steps.
         method.run(on: source) { $0.step < 20 }
         expectNoLeaks {
@@ -180,7 +180,7 @@ struct FinetuningTests {
     }
 
     @Test("without the criteria no memory is kept and the loss is the diffusion loss")
-    func ablation() {
+    func ablation() throws {
         var parameters = MinimaxDiffusion.Parameters()
         parameters.steps = 3
         parameters.batchSize = 6
@@ -195,7 +195,7 @@ struct FinetuningTests {
             precision: nil,
             device: .cpu
         )
-        method.run(on: SmallTraining.source()) { step in
+        method.run(on: try SmallTraining.source()) { step in
             #expect(step.loss == step.diffusion)
             return true
         }

@@ -43,16 +43,34 @@ public struct PixelSpace: Codable, Sendable, Equatable {
         Tensor(values.map { Float($0) }, shape: [1, values.count, 1, 1]).moved(to: device)
     }
 
-    /// uint8 [B, C, H, W] → float32 with mean 0 and deviation 1 over the training set.
-    public func encoded(_ images: Tensor) -> Tensor {
-        let x = images.converted(to: .float32) * (1 / 255)
-        return (x - row(mean, on: x.device)) / row(deviation, on: x.device)
+    /// What is wrong with these numbers, or nil.
+    public var problem: String? {
+        if mean.isEmpty || mean.count != deviation.count {
+            return "mean and deviation must have one number for each channel, but have "
+                + "\(mean.count) and \(deviation.count)"
+        }
+        if let value = deviation.first(where: { !($0 > 0) }) {
+            return "the deviation must be above 0, but is \(value)"
+        }
+        return nil
+    }
+}
+
+extension PixelSpace: ImageAutoencoder {
+    /// Its numbers.
+    public var description: AutoencoderDescription { .pixels(self) }
+
+    /// Nothing: the description says it all.
+    public var encoderState: StateDictionary { StateDictionary() }
+
+    /// Values between 0 and 1 with mean 0 and deviation 1 over the training set: [B, C, H, W] →
+    /// [B, C, H, W].
+    public func posterior(of x: Tensor) -> LatentPosterior {
+        LatentPosterior(mean: (x - row(mean, on: x.device)) / row(deviation, on: x.device))
     }
 
-    /// The inverse of `encoded`, rounded and limited to 0…255: uint8 [B, C, H, W].
-    public func decoded(_ latents: Tensor) -> Tensor {
-        var x = latents * row(deviation, on: latents.device) + row(mean, on: latents.device)
-        x = (x * 255 + 0.5).clamped(to: 0...255).floor()
-        return x.converted(to: .uint8)
+    /// The inverse of `posterior`: [B, C, H, W] → [B, C, H, W].
+    public func reconstruction(of latents: Tensor) -> Tensor {
+        latents * row(deviation, on: latents.device) + row(mean, on: latents.device)
     }
 }

@@ -1,0 +1,75 @@
+import Distillation
+import Foundation
+import Models
+import Torch
+
+/// Noise of the form of latents, for measuring a training that has no cache yet.
+private struct NoiseLatents: LatentSource {
+    let labels: [Int]
+    let latentShape: [Int]
+    var count: Int { labels.count }
+
+    func latents(_ indices: [Int], using generator: inout RandomGenerator) -> Tensor {
+        generator.normal([indices.count] + latentShape)
+    }
+}
+
+extension Pipeline {
+    /// Measures the encoding of one image.
+    func estimateEncoding() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
+        let autoencoder = try autoencoder()
+        let description = autoencoder.description
+        if case .pixels = description {
+            return (.init(stage: "encode", work: "the model works on pixels", seconds: 0), 0)
+        }
+        let train = try data().train
+        try description.requireFit(
+            height: train.height,
+            width: train.width,
+            channels: train.channels
+        )
+        lowerWeights(of: autoencoder)
+        let images = train.images[0..<1].moved(to: device)
+        let count = train.count * (recipe.data.flips ? 2 : 1)
+        let shape = description.latentShape(height: train.height, width: train.width)
+        return (
+            .init(
+                stage: "encode",
+                work: "\(train.count) images" + (recipe.data.flips ? ", both flips" : ""),
+                seconds: seconds { autoencoder.encoded(images).mean } * Double(count)
+            ),
+            count * (description.hasDeviation ? 2 : 1) * shape.reduce(1, *) * 4
+        )
+    }
+
+    /// The time in which a latent becomes an image.
+    func decodingSeconds(_ model: ModelFile.Description) throws -> Double {
+        let autoencoder = try autoencoder(model.autoencoder)
+        lowerWeights(of: autoencoder)
+        let a = model.architecture
+        let latents = Tensor.zeros([1, a.channels, a.inputSize, a.inputSize], device: device)
+        return seconds { autoencoder.decoded(latents) }
+    }
+
+    /// The second of two calls: the first one is slower.
+    private func seconds(_ body: () -> Tensor) -> Double {
+        var seconds = 0.0
+        for _ in 0..<2 {
+            let start = ContinuousClock.now
+            _ = withAutocast(environment.precision, on: device, body)
+            device.synchronize()
+            seconds = (ContinuousClock.now - start) / .seconds(1)
+        }
+        return seconds
+    }
+
+    /// What a training is measured on: the images, or noise in place of latents.
+    func estimateSource(_ autoencoder: AutoencoderDescription) throws -> any LatentSource {
+        if case .pixels = autoencoder { return try latents(autoencoder) }
+        let train = try data().train
+        return NoiseLatents(
+            labels: train.labels,
+            latentShape: autoencoder.latentShape(height: train.height, width: train.width)
+        )
+    }
+}

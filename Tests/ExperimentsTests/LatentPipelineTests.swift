@@ -1,0 +1,171 @@
+import Checkpoints
+import Datasets
+import Experiments
+import Foundation
+import Images
+import Models
+import TestSupport
+import Testing
+import Torch
+
+@Suite("The pipeline of a model that works on latents", .serialized)
+struct LatentPipelineTests {
+    /// Images of two classes, a random tiny autoencoder in two files, and a recipe for them.
+    private func withData(_ body: (URL, Recipe) throws -> Void) throws {
+        try withTemporaryFolder { folder in
+            for name in ["train", "test"] {
+                let writer = try SurrogateWriter(
+                    folder: folder.appendingPathComponent(name),
+                    classNames: ["dark", "light"]
+                )
+                for k in 0..<10 {
+                    let level = UInt8(k % 2 == 0 ? 20 + k : 200 + k)
+                    try writer.write(
+                        Image(width: 40, height: 34, channels: 1, filledWith: level),
+                        label: k % 2,
+                        index: k / 2
+                    )
+                }
+            }
+            let model = try TinyAutoencoder(.init(width: 8))
+            var generator = RandomGenerator(seed: 2, purpose: .initialization)
+            model.initializeWeights(using: &generator)
+            for part in ["encoder", "decoder"] {
+                try Safetensors.save(
+                    model.state().removingPrefix("\(part)."),
+                    to: folder.appendingPathComponent("small_\(part).safetensors")
+                )
+            }
+            var recipe = Recipe()
+            recipe.data.train.path = folder.appendingPathComponent("train").path
+            recipe.data.test.path = folder.appendingPathComponent("test").path
+            recipe.data.size = 32
+            recipe.data.channels = 3
+            recipe.model.autoencoder = folder.appendingPathComponent("small").path
+            recipe.model.weights = folder.appendingPathComponent("model.safetensors").path
+            recipe.pretrain.patchSize = 2
+            recipe.pretrain.hiddenSize = 16
+            recipe.pretrain.depth = 2
+            recipe.pretrain.heads = 2
+            recipe.pretrain.training.steps = 4
+            recipe.pretrain.training.batchSize = 4
+            recipe.finetune.minimax.steps = 4
+            recipe.finetune.minimax.batchSize = 4
+            recipe.finetune.minimax.emaDecay = 0.9
+            recipe.sample.imagesPerClass = 2
+            recipe.sample.steps = 3
+            recipe.sample.batchSize = 2
+            try body(folder, recipe)
+        }
+    }
+
+    private func pipeline(
+        _ recipe: Recipe,
+        _ folder: URL,
+        isInterrupted: @escaping () -> Bool = { false }
+    ) throws -> Pipeline {
+        try Pipeline(
+            recipe,
+            in: folder,
+            environment: .init(isInterrupted: isInterrupted),
+            observer: SilentObserver()
+        )
+    }
+
+    @Test("latents are cached once, and the surrogate has images of the right size")
+    func stages() throws {
+        try withData { folder, recipe in
+            let run = folder.appendingPathComponent("run")
+            // Interrupted before the first batch: the next call does the work.
+            #expect(throws: InterruptedError.self) {
+                try pipeline(recipe, run) { true }.encode()
+            }
+            let latents = try #require(try pipeline(recipe, run).encode())
+            let cache = try LatentCache(opening: latents)
+            #expect(cache.latentShape == [4, 4, 4])
+            #expect(cache.count == 10)
+            let file = latents.appendingPathComponent("latents-00000.safetensors")
+            let written = try Data(contentsOf: file)
+
+            let weights = try pipeline(recipe, run).pretrain()
+            let model = try ModelFile(contentsOf: weights)
+            #expect(model.description.architecture.inputSize == 4)
+            #expect(model.description.architecture.channels == 4)
+            let expected = TinyAutoencoder.Configuration(latentChannels: 4, width: 8)
+            #expect(model.description.autoencoder == .tiny(expected))
+            try FileManager.default.copyItem(
+                at: weights,
+                to: URL(fileURLWithPath: recipe.model.weights)
+            )
+            try pipeline(recipe, run).finetune()
+            try pipeline(recipe, run).sample()
+            #expect(try Data(contentsOf: file) == written)
+            let other = folder.appendingPathComponent("estimated")
+            let estimate = try pipeline(recipe, other).estimate()
+            #expect(estimate.encodeSeconds > 0)
+            #expect(estimate.text.contains("encoding"))
+            #expect(!LatentCache.isPresent(in: other.appendingPathComponent("latents")))
+            let encoding = try #require(try pipeline(recipe, other).encodingEstimate())
+            #expect(encoding.diskBytes == 10 * 2 * 64 * 4)
+            let surrogate = try ImageFolder(run.appendingPathComponent("surrogate"))
+            #expect(surrogate.count == 4)
+            let image = try surrogate.image(at: 0)
+            #expect((image.width, image.height, image.channels) == (32, 32, 3))
+        }
+    }
+
+    @Test("another or no autoencoder than the model's is refused before any work starts")
+    func mismatch() throws {
+        try withData { folder, recipe in
+            let weights = try pipeline(recipe, folder.appendingPathComponent("pretrain")).pretrain()
+            try FileManager.default.copyItem(
+                at: weights,
+                to: URL(fileURLWithPath: recipe.model.weights)
+            )
+            func message(_ name: String, _ change: (inout Recipe) -> Void) -> String {
+                var other = recipe
+                change(&other)
+                let error = #expect(throws: RunError.self) {
+                    try pipeline(other, folder.appendingPathComponent(name)).finetune()
+                }
+                return error?.description ?? ""
+            }
+            #expect(message("none") { $0.model.autoencoder = "" }.contains("model.autoencoder"))
+            #expect(message("size") { $0.data.size = 64 }.contains("4×4×4"))
+            let wide = folder.appendingPathComponent("wide")
+            let model = try TinyAutoencoder(.init(latentChannels: 16, width: 8))
+            for part in ["encoder", "decoder"] {
+                try Safetensors.save(
+                    model.state().removingPrefix("\(part)."),
+                    to: URL(fileURLWithPath: "\(wide.path)_\(part).safetensors")
+                )
+            }
+            #expect(message("wide") { $0.model.autoencoder = wide.path }.contains("trained"))
+            let missing = #expect(throws: CheckpointError.self) {
+                var other = recipe
+                other.model.autoencoder = folder.appendingPathComponent("nothing").path
+                try pipeline(other, folder.appendingPathComponent("missing")).encode()
+            }
+            #expect(missing?.code == .notFound)
+        }
+    }
+
+    @Test("the model that ships, of an older version, works on pixels")
+    func olderModel() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let file = try ModelFile(
+            contentsOf: root.appendingPathComponent("Resources/fashion-mnist-dit.safetensors")
+        )
+        guard case .pixels(let space) = file.description.autoencoder else {
+            Issue.record("\(file.description.autoencoder) is not the pixel space")
+            return
+        }
+        #expect(space.mean.count == file.description.architecture.channels)
+        try withTemporaryFolder { folder in
+            let copy = folder.appendingPathComponent("copy.safetensors")
+            try file.save(to: copy)
+            #expect(try ModelFile(contentsOf: copy).description == file.description)
+        }
+    }
+}
