@@ -216,6 +216,29 @@ struct AutoencoderFitTests {
         #expect(model.encoderState.names.allSatisfy { $0.hasPrefix("encoder.") })
     }
 
+    @Test("a GPU gives the same latents and images", .requiresGPU)
+    func accelerator() throws {
+        var configuration = AutoencoderKL.Configuration()
+        configuration.blockChannels = [32, 64]
+        var generator = RandomGenerator(seed: 6)
+        let model = try AutoencoderKL(configuration)
+        model.initializeWeights(using: &generator)
+        model.freeze()
+        let images = (generator.uniform([2, 3, 32, 32]) * 255).converted(to: .uint8)
+        let noise = generator.normal([2, 4, 16, 16])
+        let latents = model.encoded(images).sampled(noise: noise)
+        let decoded = model.decoded(latents)
+        model.move(to: .cuda)
+        let found = model.encoded(images).sampled(noise: noise)
+        #expect(found.device == .cuda)
+        expectClose(found, latents, relative: 1e-2)
+        expectClose(
+            model.decoded(latents).converted(to: .float32),
+            decoded.converted(to: .float32),
+            absolute: 3
+        )
+    }
+
     @Test("encoding and decoding free what they make")
     func leaks() throws {
         let model = try TinyAutoencoder(.init(width: 8))

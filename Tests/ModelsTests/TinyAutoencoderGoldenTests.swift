@@ -46,6 +46,6 @@ struct TinyAutoencoderGoldenTests {
         // The pictures are recognisable: they differ little from the crops.
         let decoded = model.decoded(posterior.mean).converted(to: .float32)
         let error = (decoded - crops.converted(to: .float32)).magnitude().mean().item
-        #expect(error < 12)
+        #expect(error < 20)
     }
 }

@@ -101,6 +101,9 @@ public enum AutoencoderDescription: Sendable, Equatable {
 // MARK: - Does it fit?
 
 extension AutoencoderDescription {
+    /// The name at the beginning of a sentence.
+    private var subject: String { name.prefix(1).uppercased() + name.dropFirst() }
+
     /// Checks, before any work starts, that images can be encoded.
     ///
     /// - Parameters:
@@ -112,17 +115,17 @@ extension AutoencoderDescription {
         guard channels == imageChannels else {
             throw NetworkError(
                 code: .unfitAutoencoder,
-                message: "\(name) works on images with \(imageChannels) channels, but these have "
-                    + "\(channels). Convert them to \(imageChannels) channels."
+                message: "\(subject) works on images with \(imageChannels) channels, but these "
+                    + "have \(channels). Convert them to \(imageChannels) channels."
             )
         }
         guard height > 0, width > 0, height % downsampling == 0, width % downsampling == 0 else {
             let size = max(min(height, width) / downsampling, 1) * downsampling
             throw NetworkError(
                 code: .unfitAutoencoder,
-                message: "\(name) halves the images down to 1/\(downsampling) of their size, but "
-                    + "\(width)×\(height) pixels are no multiples of \(downsampling). Crop the "
-                    + "images, for example to \(size)×\(size)."
+                message: "\(subject) makes one position of a latent of \(downsampling)×"
+                    + "\(downsampling) pixels, but the images have \(width)×\(height). Crop them "
+                    + "to a multiple of \(downsampling), for example \(size)×\(size)."
             )
         }
     }
