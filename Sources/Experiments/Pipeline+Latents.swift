@@ -1,3 +1,4 @@
+import Checkpoints
 import Datasets
 import Distillation
 import Foundation
@@ -23,7 +24,16 @@ extension Pipeline {
                     + "name its folder."
             )
         }
-        let opened = try AutoencoderFiles.open(path)
+        let opened: any ImageAutoencoder & Module
+        do {
+            opened = try AutoencoderFiles.open(InstalledFiles.url(path).path)
+        } catch let error as CheckpointError where error.code == .notFound {
+            guard let remedy = Manifest.remedy(for: path) else { throw error }
+            throw RunError(
+                .missingFile,
+                "model.autoencoder: there is no \"\(path)\". Get it with: \(remedy)"
+            )
+        }
         if let wanted, !wanted.hasSameLatents(as: opened.description) {
             throw RunError(
                 .invalidSettings,

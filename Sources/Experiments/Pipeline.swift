@@ -131,8 +131,11 @@ public final class Pipeline {
         guard !recipe.model.weights.isEmpty, FileManager.default.fileExists(atPath: path) else {
             throw RunError(
                 .missingFile,
-                "model.weights: there is no file \"\(recipe.model.weights)\". Train a model with `distill "
-                    + "pretrain`, or name one."
+                recipe.model.weights.isEmpty
+                    ? "model.weights is empty: name a model, or train one with `distill pretrain`."
+                    : "model.weights: there is no file \"\(recipe.model.weights)\". "
+                        + (Manifest.remedy(for: recipe.model.weights).map { "Get it with: \($0)" }
+                            ?? "Train a model with `distill pretrain`, or name one.")
             )
         }
         let file = try ModelFile(contentsOf: URL(fileURLWithPath: path))

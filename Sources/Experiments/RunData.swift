@@ -64,14 +64,24 @@ struct RunData {
         guard FileManager.default.fileExists(atPath: folder.path) else {
             throw RunError(
                 .missingFile,
-                "\(role).path: there is no \(folder.path). Fashion-MNIST is Debian's package "
-                    + "dataset-fashion-mnist; for a copy of your own set \(role).path."
+                "\(role).path: there is no \(folder.path). "
+                    + RunData.remedy(folder.path, role: role)
             )
         }
         switch source.format {
         case .idx: return try IDXDataset(folder: folder, split: source.split)
         case .folder: return try ImageFolder(folder)
         }
+    }
+
+    private static func remedy(_ path: String, role: String) -> String {
+        if let line = Manifest.remedy(for: path) { return "Get it with: \(line)" }
+        let other = "name the folder of your copy: --set \(role).path=FOLDER."
+        guard path.hasSuffix("fashion-mnist") else {
+            return other.prefix(1).uppercased() + other.dropFirst()
+        }
+        return "Install Debian's package dataset-fashion-mnist, or get the files with: distill "
+            + "fetch fashion-mnist, and \(other)"
     }
 
     static func load(_ images: any LabelledImages, _ settings: DataSettings) throws -> ImageSet {

@@ -9,7 +9,7 @@ struct HelpTests {
         "the help of every command is as it was looked at",
         arguments: [
             "", "run", "encode", "pretrain", "finetune", "sample", "baseline", "evaluate",
-            "report", "inspect", "doctor",
+            "report", "inspect", "fetch", "doctor",
         ]
     )
     func help(command: String) throws {

@@ -1,0 +1,194 @@
+import Checkpoints
+import Datasets
+import Foundation
+import Images
+
+/// Downloads what a manifest names, with `curl`: resumable, checked by SHA-256.
+public struct Fetch {
+    private let manifest: Manifest
+    private let root: URL
+    private let observer: any RunObserver
+    private let isInterrupted: () -> Bool
+
+    /// Prepares downloads.
+    ///
+    /// - Parameters:
+    ///   - manifest: What there is.
+    ///   - root: The folder that `Weights/` and `Datasets/` go into.
+    ///   - observer: Hears of the progress.
+    ///   - isInterrupted: Whether to stop; what was downloaded so far is kept.
+    public init(
+        _ manifest: Manifest,
+        into root: URL,
+        observer: any RunObserver,
+        isInterrupted: @escaping () -> Bool = { Interruption.isRequested }
+    ) {
+        self.manifest = manifest
+        self.root = root
+        self.observer = observer
+        self.isInterrupted = isInterrupted
+    }
+
+    /// Downloads an entry; files that are there and intact are left alone.
+    ///
+    /// - Parameter name: Its name in the manifest.
+    /// - Returns: The files, in the order of the manifest.
+    /// - Throws: `RunError` for a name or a file that does not exist, for a failed download or a
+    ///   wrong checksum; `InterruptedError` after a signal.
+    public func callAsFunction(_ name: String) throws -> [URL] {
+        let entry = try manifest.entry(name)
+        observer.note(
+            "\(name): \(entry.role), about \(entry.megabytes) MB.\nLicence: \(entry.licence) "
+                + "(\(entry.home))"
+        )
+        let folder = root.appendingPathComponent(entry.folder, isDirectory: true)
+        do {
+            try FileManager.default.createDirectory(
+                at: folder,
+                withIntermediateDirectories: true
+            )
+        } catch {
+            throw RunError(
+                .unusable,
+                "\(folder.path) cannot be made: \(error.localizedDescription)"
+            )
+        }
+        return try entry.files.map { try fetch($0, into: folder) }
+    }
+
+    private func fetch(_ file: Manifest.File, into folder: URL) throws -> URL {
+        let url = folder.appendingPathComponent(file.name)
+        let record = folder.appendingPathComponent("\(file.name).sha256")
+        let recorded = (try? String(contentsOf: record, encoding: .utf8))?
+            .split(separator: " ").first.map(String.init)
+        let expected = file.sha256 ?? recorded
+        if FileManager.default.fileExists(atPath: url.path) {
+            let found = try digest(url)
+            guard let expected else {
+                try write(found, of: file.name, to: record)
+                return url
+            }
+            if found == expected {
+                observer.note("\(file.name): there already, and intact")
+                try unpack(file, at: url, in: folder)
+                return url
+            }
+            observer.warn("\(url.path) is not what it was when it was fetched; fetching it again")
+        }
+        let partial = folder.appendingPathComponent("\(file.name).partial")
+        try download(file, to: partial)
+        let found = try digest(partial)
+        guard expected == nil || found == expected else {
+            try? FileManager.default.removeItem(at: partial)
+            throw RunError(
+                .unusable,
+                "\(file.url) has the SHA-256 \(found), expected \(expected ?? ""). Nothing of it "
+                    + "was kept. Fetch it again; if that does not help, its owner has replaced it"
+                    + (file.sha256 == nil ? ": remove \(record.path) to accept that." : ".")
+            )
+        }
+        if file.sha256 == nil, recorded == nil {
+            observer.note("\(file.name): recorded the SHA-256 \(found)")
+        }
+        try write(found, of: file.name, to: record)
+        guard rename(partial.path, url.path) == 0 else {
+            throw RunError(.unusable, "\(url.path) cannot be written.")
+        }
+        try unpack(file, at: url, in: folder)
+        return url
+    }
+
+    /// As `sha256sum` prints it, so that `sha256sum -c` can read it.
+    private func write(_ digest: String, of name: String, to record: URL) throws {
+        try AtomicFile.write(Data("\(digest)  \(name)\n".utf8), to: record)
+    }
+
+    private func digest(_ url: URL) throws -> String {
+        guard let handle = try? FileHandle(forReadingFrom: url) else {
+            throw RunError(.unusable, "\(url.path) cannot be read.")
+        }
+        var hash = SHA256()
+        while let data = try handle.read(upToCount: 1 << 22), !data.isEmpty { hash.add(data) }
+        return hash.hexadecimalDigest
+    }
+
+    private func download(_ file: Manifest.File, to partial: URL) throws {
+        let curl = Process()
+        curl.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        curl.arguments = [
+            "curl", "--fail", "--location", "--silent", "--show-error", "--retry", "3",
+            "--continue-at", "-", "--output", partial.path, file.url,
+        ]
+        let errors = Pipe()
+        curl.standardError = errors
+        do {
+            try curl.run()
+        } catch {
+            throw RunError(
+                .unusable,
+                "curl cannot be started (\(error.localizedDescription)). Install it."
+            )
+        }
+        let total = file.megabytes * 1_000_000
+        while curl.isRunning {
+            Thread.sleep(forTimeInterval: 0.1)
+            let size = Fetch.size(partial)
+            observer.progress(
+                stage: file.name,
+                done: min(size / 1_000_000, file.megabytes),
+                total: max(total, size) / 1_000_000,
+                unit: "MB",
+                detail: ""
+            )
+            if isInterrupted() {
+                curl.terminate()
+                curl.waitUntilExit()
+                throw InterruptedError()
+            }
+        }
+        guard curl.terminationStatus == 0 else {
+            let message = String(
+                decoding: errors.fileHandleForReading.readDataToEndOfFile(),
+                as: UTF8.self
+            )
+            // The file was whole already.
+            if message.contains("error: 416") { return }
+            // A server that cannot go on in the middle.
+            if curl.terminationStatus == 33, Fetch.size(partial) > 0 {
+                try? FileManager.default.removeItem(at: partial)
+                return try download(file, to: partial)
+            }
+            let reason =
+                curl.terminationStatus == 127
+                ? "curl is not installed"
+                : message.trimmingCharacters(in: .whitespacesAndNewlines)
+            throw RunError(
+                .unusable,
+                "\(file.url) could not be downloaded: \(reason). What came of it is kept: run the "
+                    + "same command again to go on."
+            )
+        }
+    }
+
+    private static func size(_ url: URL) -> Int {
+        let values = try? FileManager.default.attributesOfItem(atPath: url.path)
+        return values?[.size] as? Int ?? 0
+    }
+
+    /// Unpacks an archive beside itself, once.
+    private func unpack(_ file: Manifest.File, at url: URL, in folder: URL) throws {
+        guard file.unpack == true else { return }
+        let marker = folder.appendingPathComponent(".\(file.name).unpacked")
+        guard !FileManager.default.fileExists(atPath: marker.path) else { return }
+        observer.note("\(file.name): unpacking")
+        let tar = Process()
+        tar.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        tar.arguments = ["tar", "-xf", url.path, "-C", folder.path]
+        try tar.run()
+        tar.waitUntilExit()
+        guard tar.terminationStatus == 0 else {
+            throw RunError(.unusable, "\(url.path) cannot be unpacked: see the message of tar.")
+        }
+        try AtomicFile.write(Data(), to: marker)
+    }
+}
