@@ -18,7 +18,7 @@ struct Distill: ParsableCommand {
         version: Version.number,
         subcommands: [
             Run.self, Pretrain.self, Finetune.self, Sample.self, Baseline.self, Evaluate.self,
-            MakeReport.self, Inspect.self, Doctor.self,
+            MakeReport.self, Inspect.self, Convert.self, Doctor.self,
         ]
     )
 

@@ -9,7 +9,7 @@ struct HelpTests {
         "the help of every command is as it was looked at",
         arguments: [
             "", "run", "pretrain", "finetune", "sample", "baseline", "evaluate", "report",
-            "inspect", "doctor",
+            "inspect", "convert", "doctor",
         ]
     )
     func help(command: String) throws {
