@@ -222,7 +222,7 @@ private struct Scanner {
 
 extension String {
     /// The text of UTF-8 bytes; nil if they are none.
-    fileprivate init?(validating bytes: [UInt8]) {
+    init?(validating bytes: some Collection<UInt8>) {
         let text = String(decoding: bytes, as: UTF8.self)
         // Repaired bytes are not those that were given.
         guard text.utf8.elementsEqual(bytes) else { return nil }

@@ -32,8 +32,13 @@ public struct SafetensorsFile {
     /// - Parameter url: The file.
     /// - Throws: `CheckpointError` that names the first fault.
     public init(contentsOf url: URL) throws(CheckpointError) {
+        try self.init(FileMapping(contentsOf: url), url: url)
+    }
+
+    /// Checks a file that is mapped already.
+    init(_ mapping: FileMapping, url: URL) throws(CheckpointError) {
         self.url = url
-        mapping = try FileMapping(contentsOf: url)
+        self.mapping = mapping
         let bytes = UnsafeRawBufferPointer(mapping.bytes)
         let header = try SafetensorsHeader(bytes, file: mapping.path)
         metadata = header.metadata
@@ -58,7 +63,7 @@ public struct SafetensorsFile {
         StateDictionary(entries.map { ($0.name, tensor($0)) })
     }
 
-    private func tensor(_ entry: Entry) -> Tensor {
+    func tensor(_ entry: Entry) -> Tensor {
         guard !entry.range.isEmpty, let base = mapping.bytes.baseAddress else {
             return .empty(entry.shape, dtype: entry.dtype)
         }

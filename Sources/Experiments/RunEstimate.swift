@@ -129,7 +129,7 @@ extension Pipeline {
         let parameters = recipe.pretrain.training
         let (training, space) = try newPretraining()
         let source = try estimateSource(space)
-        let seconds = try secondsPerStep { goOn in
+        let seconds = secondsPerStep { goOn in
             training.run(on: source) { _ in goOn() }
         }
         return (

@@ -1,4 +1,4 @@
-import Foundation
+import Checkpoints
 import NeuralNetworks
 import Torch
 
@@ -152,7 +152,7 @@ public final class DiT: Module {
 
     private func build() {
         if let problem = configuration.problem { trap("DiT: \(problem)") }
-        positions = DiT.positionTable(
+        positions = PositionTable.sineCosine(
             side: configuration.inputSize / configuration.patchSize,
             width: configuration.hiddenSize
         )
@@ -221,25 +221,6 @@ public final class DiT: Module {
                 Initialization.constant(tensor, 0)
             }
         }
-    }
-
-    /// The fixed table of positions [1, side², width]: sines and cosines of the column in the
-    /// first half of the channels, of the row in the second; computed in Float64.
-    static func positionTable(side: Int, width: Int) -> Tensor {
-        let quarter = width / 4
-        let frequencies = (0..<quarter).map { pow(10_000, -Double($0) / Double(quarter)) }
-        var values = [Float]()
-        values.reserveCapacity(side * side * width)
-        for row in 0..<side {
-            for column in 0..<side {
-                for coordinate in [column, row] {
-                    let angles = frequencies.map { Double(coordinate) * $0 }
-                    values += angles.map { Float(sin($0)) }
-                    values += angles.map { Float(cos($0)) }
-                }
-            }
-        }
-        return Tensor(values, shape: [1, side * side, width])
     }
 }
 

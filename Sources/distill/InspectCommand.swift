@@ -1,9 +1,7 @@
 import ArgumentParser
-import Checkpoints
 import Datasets
 import Experiments
 import Foundation
-import Torch
 
 /// The command `distill inspect`.
 struct Inspect: ParsableCommand {
@@ -11,7 +9,11 @@ struct Inspect: ParsableCommand {
         abstract: "Tells in plain words what a checkpoint, dataset, latent cache or run folder is."
     )
 
-    @Argument(help: "A safetensors file, a folder of images or latents, or a run folder.")
+    @Argument(
+        help: """
+            A safetensors or PyTorch file (.pt), a folder of images or latents, or a run folder.
+            """
+    )
     var path: String
 
     @OptionGroup var output: OutputOptions
@@ -20,7 +22,12 @@ struct Inspect: ParsableCommand {
     private struct Summary: Encodable {
         let kind: String
         let facts: [String: String]
+        /// The outline of a checkpoint's names.
+        let keys: [String]?
     }
+
+    /// Lines of the outline that are shown without `--verbose`.
+    private static let outlineLength = 60
 
     func run() throws {
         try Failure.reporting {
@@ -29,51 +36,29 @@ struct Inspect: ParsableCommand {
             guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
                 throw Failure(66, "There is no \(url.path).")
             }
-            let (kind, facts) = try isFolder.boolValue ? folder(url) : checkpoint(url)
-            if output.json {
-                try Output.json(
-                    Summary(kind: kind, facts: Dictionary(facts, uniquingKeysWith: { $1 }))
-                )
-            } else {
-                Output.line(kind)
-                for (name, value) in facts { Output.line("  \(name): \(value)") }
+            guard !isFolder.boolValue else {
+                let (kind, facts) = try folder(url)
+                return try tell(kind, facts, keys: nil)
             }
+            let checkpoint = try CheckpointFacts(url)
+            try tell(checkpoint.kind, checkpoint.facts, keys: checkpoint.keys)
         }
     }
 
-    private func checkpoint(_ url: URL) throws -> (String, [(String, String)]) {
-        let file = try SafetensorsFile(contentsOf: url)
-        let state = file.state()
-        var types = [String: Int]()
-        for (_, tensor) in state { types["\(tensor.dtype)", default: 0] += 1 }
-        var facts = [
-            ("tensors", "\(state.count)"), ("values", "\(state.elementCount)"),
-            (
-                "types",
-                types.sorted { $0.key < $1.key }.map { "\($1) × \($0)" }
-                    .joined(separator: ", ")
-            ),
-        ]
-        if let model = try? ModelFile(contentsOf: url).description {
-            let a = model.architecture
-            facts += [
-                (
-                    "model",
-                    "DiT, \(a.depth) blocks of width \(a.hiddenSize), \(a.headCount) heads, "
-                        + "patch \(a.patchSize), \(a.inputSize)×\(a.inputSize)×\(a.channels), "
-                        + "\(a.scaledBlockCount) blocks with scale factors"
-                ),
-                ("works on", model.autoencoder.name),
-                ("classes", model.classNames.joined(separator: ", ")),
-                ("origin", model.origin),
-            ]
+    private func tell(_ kind: String, _ facts: [(String, String)], keys: [String]?) throws {
+        guard !output.json else {
+            let facts = Dictionary(facts, uniquingKeysWith: { $1 })
+            return try Output.json(Summary(kind: kind, facts: facts, keys: keys))
         }
-        for (key, value) in file.metadata.sorted(by: { $0.key < $1.key })
-        where key != "distill.model" { facts.append((key, value)) }
-        if output.verbose {
-            for (name, tensor) in state { facts.append((name, "\(tensor.dtype) \(tensor.shape)")) }
+        Output.line(kind)
+        for (name, value) in facts { Output.line("  \(name): \(value)") }
+        guard let keys else { return }
+        let shown = output.verbose ? keys.count : min(keys.count, Inspect.outlineLength)
+        Output.line("  names:")
+        for line in keys.prefix(shown) { Output.line("    \(line)") }
+        if shown < keys.count {
+            Output.line("    … and \(keys.count - shown) lines more with --verbose")
         }
-        return ("safetensors file", facts)
     }
 
     private func facts(_ cache: LatentCache) -> [(String, String)] {
