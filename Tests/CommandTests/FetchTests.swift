@@ -46,7 +46,8 @@ private final class WebServer {
         address = "http://127.0.0.1:\(port.trimmingCharacters(in: .whitespacesAndNewlines))"
     }
 
-    deinit { process.terminate() }
+    // Children inherit blocked signals, but not this one.
+    deinit { kill(process.processIdentifier, SIGKILL) }
 }
 
 @Suite("Downloads", .timeLimit(.minutes(2)))

@@ -101,7 +101,7 @@ struct LatentPipelineTests {
             try pipeline(recipe, run).sample()
             #expect(try Data(contentsOf: file) == written)
             let other = folder.appendingPathComponent("estimated")
-            let estimate = try pipeline(recipe, other).estimate()
+            let estimate = try pipeline(recipe, other).estimate([.finetune, .sample])
             #expect(estimate.stages.first?.stage == "encode")
             #expect(estimate.text.contains("encode"))
             #expect(!LatentCache.isPresent(in: other.appendingPathComponent("latents")))
