@@ -11,6 +11,13 @@ struct DistillProcess {
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
 
+    /// One thread each: many tests run at once, and threads that wait for each other's turn on a
+    /// full machine take many times as long.
+    static let environment = ProcessInfo.processInfo.environment.merging(
+        ["OMP_NUM_THREADS": "1"],
+        uniquingKeysWith: { old, _ in old }
+    )
+
     /// The built command.
     static let executable = root.appendingPathComponent(".build/release/distill")
 
@@ -29,6 +36,7 @@ struct DistillProcess {
         let process = Process()
         process.executableURL = executable
         process.arguments = arguments
+        process.environment = DistillProcess.environment
         process.currentDirectoryURL = folder ?? DistillProcess.root
         let (output, errors) = (Pipe(), Pipe())
         process.standardOutput = output

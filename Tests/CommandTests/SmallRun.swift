@@ -69,6 +69,7 @@ struct SmallRun {
         let process = Process()
         process.executableURL = DistillProcess.executable
         process.arguments = ["run", "recipe.yaml", "-o", run] + settings
+        process.environment = DistillProcess.environment
         process.currentDirectoryURL = folder
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
