@@ -15,7 +15,8 @@ trap 'rm -rf "$work"' EXIT
 settings=(
     --set finetune.minimax.steps=60 --set finetune.minimax.emaDecay=0.98
     --set finetune.checkpointEvery=3 --set sample.steps=8 --set sample.imagesPerClass=2
-    --set sample.batchSize=4 --set evaluate.epochs=12 --set evaluate.seeds='[0,1]'
+    --set sample.batchSize=4 --set evaluate.epochs=12 --set evaluate.evaluations=1
+    --set evaluate.seeds='[0,1]'
 )
 run() { "$distill" run Recipes/fashion-mnist-demo.yaml --device cpu --quiet "${settings[@]}" -o "$1"; }
 
