@@ -18,7 +18,11 @@ settings=(
     --set sample.batchSize=4 --set evaluate.epochs=12 --set evaluate.evaluations=1
     --set evaluate.seeds='[0,1]'
 )
-run() { "$distill" run Recipes/fashion-mnist-demo.yaml --device cpu --quiet "${settings[@]}" -o "$1"; }
+# Takes the place of its shell: a signal to that reaches the command itself.
+start() {
+    exec "$distill" run Recipes/fashion-mnist-demo.yaml --device cpu --quiet "${settings[@]}" -o "$1"
+}
+run() { (start "$1"); }
 
 # sha256 of what must not depend on interruptions.
 outcome() {
@@ -46,7 +50,7 @@ while [ "$done_kills" -lt "$kills" ]; do
     finished=0
     while [ "$finished" -eq 0 ]; do
         # In the background and without job control, so that nothing is printed about the kill.
-        run "$folder" > /dev/null 2> "$work/errors" &
+        start "$folder" > /dev/null 2> "$work/errors" &
         process=$!
         # A moment within the run, start-up included.
         sleep "$(awk -v ms=$((RANDOM * (milliseconds + 1) / 32768)) 'BEGIN { print ms / 1000 }')"
