@@ -1,4 +1,5 @@
 import Images
+import Torch
 
 /// Some images of another source, in an order of their own.
 public struct SubsetDataset: LabelledImages {
@@ -27,7 +28,7 @@ public struct SubsetDataset: LabelledImages {
 
     init(of base: some LabelledImages, indices: [Int], classNames: [String], labels: [Int]?) {
         guard indices.allSatisfy({ 0..<base.count ~= $0 }) else {
-            fatalError("SubsetDataset: \(base.name) has \(base.count) images; an index is outside.")
+            trap("SubsetDataset: \(base.name) has \(base.count) images; an index is outside.")
         }
         self.base = base
         self.indices = indices

@@ -21,21 +21,28 @@ extension Pipeline {
     /// - Parameter method: `random` or `dit`.
     /// - Throws: `RunError` for another method or settings that do not fit.
     public func baseline(_ method: String) throws {
-        switch method {
-        case "random": try chooseRandomly()
-        case "dit":
+        try requireKnown([method])
+        if method == "random" {
+            try chooseRandomly()
+        } else {
             try draw(
                 from: pretrainedModel(),
                 into: "baselines/dit",
                 stage: "baseline dit",
                 summary: "Drawn from the pre-trained diffusion transformer as it is."
             )
-        default:
-            throw RunError(
-                .invalidSettings,
-                "There is no baseline \"\(method)\": expected random or dit."
-            )
         }
+    }
+
+    /// Makes sure, before any work starts, that there are such methods.
+    func requireKnown(_ methods: [String]) throws {
+        let known = ["random", "dit"]
+        guard let stranger = methods.first(where: { !known.contains($0) }) else { return }
+        throw RunError(
+            .invalidSettings,
+            "baselines: there is no method \"\(stranger)\": expected "
+                + known.joined(separator: " or ") + "."
+        )
     }
 
     /// Draws every image that is missing.

@@ -73,6 +73,7 @@ extension Pipeline {
     /// - Returns: What they will need together.
     /// - Throws: What the stages themselves throw: settings that do not fit, missing files.
     public func estimate(_ stages: [RunStage]? = nil) throws -> RunEstimate {
+        try requireKnown(recipe.baselines)
         var wanted = stages ?? self.stages
         if !recipe.model.autoencoder.isEmpty, let first = wanted.first, first != .encode {
             wanted.insert(.encode, at: 0)

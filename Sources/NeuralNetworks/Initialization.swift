@@ -43,6 +43,17 @@ public enum Initialization {
         if let bias { uniform(bias, bound: bound, using: &generator) }
     }
 
+    /// PyTorch's defaults for every layer of a model that has a weight with two or more axes;
+    /// norms keep scale 1 and shift 0.
+    public static func pytorchDefault(_ model: Module, using generator: inout RandomGenerator) {
+        let named = model.parameters()
+        let tensors = Dictionary(uniqueKeysWithValues: named.map { ($0.name, $0.tensor) })
+        for (name, weight) in named where weight.rank > 1 {
+            let bias = tensors[String(name.dropLast("weight".count)) + "bias"]
+            pytorchDefault(weight: weight, bias: bias, using: &generator)
+        }
+    }
+
     /// Every element the same.
     public static func constant(_ tensor: Tensor, _ value: Double) {
         withoutGradient { tensor.fill(with: value) }

@@ -11,6 +11,9 @@ struct ExitCodeTests {
             ["doctor", "--threads", "0"], ["doctor", "--device", "gpu"],
             ["baseline", "random", "Recipes/fashion-mnist-demo.yaml", "--set", "nme=x"],
             ["baseline", "best", "Recipes/fashion-mnist-demo.yaml"],
+            [
+                "run", "Recipes/fashion-mnist-demo.yaml", "--dry-run", "--set", "baselines=[best]",
+            ],
         ]
     )
     func usage(arguments: [String]) throws {

@@ -149,13 +149,7 @@ public final class AutoencoderKL: Module {
     ///
     /// - Parameter generator: Source of the weights.
     public func initializeWeights(using generator: inout RandomGenerator) {
-        let named = parameters()
-        let biases = Dictionary(uniqueKeysWithValues: named.map { ($0.name, $0.tensor) })
-        // Norms keep scale 1 and shift 0.
-        for (name, weight) in named where weight.rank > 1 {
-            let bias = biases[String(name.dropLast("weight".count)) + "bias"]
-            Initialization.pytorchDefault(weight: weight, bias: bias, using: &generator)
-        }
+        Initialization.pytorchDefault(self, using: &generator)
     }
 }
 

@@ -127,12 +127,7 @@ public final class TinyAutoencoder: Module {
     ///
     /// - Parameter generator: Source of the weights.
     public func initializeWeights(using generator: inout RandomGenerator) {
-        let named = parameters()
-        let biases = Dictionary(uniqueKeysWithValues: named.map { ($0.name, $0.tensor) })
-        for (name, weight) in named where weight.rank > 1 {
-            let bias = biases[String(name.dropLast("weight".count)) + "bias"]
-            Initialization.pytorchDefault(weight: weight, bias: bias, using: &generator)
-        }
+        Initialization.pytorchDefault(self, using: &generator)
     }
 }
 
