@@ -128,6 +128,32 @@ extension LabelledImages {
         )
     }
 
+    /// Only the images of some classes, whose labels are their places in the list.
+    ///
+    /// - Parameter names: Class names of this source, in the order of the new labels.
+    /// - Returns: A source whose `classNames` are `names`.
+    /// - Throws: ``DatasetError`` naming the classes that this source lacks.
+    public func selecting(classes names: [String]) throws -> SubsetDataset {
+        try ClassNames.validate(names, of: name)
+        let missing = names.filter { !classNames.contains($0) }
+        guard missing.isEmpty else {
+            throw DatasetError(
+                .differentClasses,
+                "\(name): \(missing.count) of \(names.count) classes are not there: "
+                    + "\(someOf(missing)). Found \(classNames.count) classes: "
+                    + "\(someOf(classNames)). Check the names."
+            )
+        }
+        let position = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
+        let labels = classNames.map { position[$0] }
+        return SubsetDataset(
+            of: self,
+            indices: (0..<count).filter { labels[label(at: $0)] != nil },
+            classNames: names,
+            labels: labels.map { $0 ?? 0 }
+        )
+    }
+
     /// Throws if a class has no image.
     func requireImagesInEveryClass() throws {
         let empty = zip(classNames, indicesByClass()).filter { $1.isEmpty }.map { $0.0 }

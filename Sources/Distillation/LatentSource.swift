@@ -72,6 +72,38 @@ public struct ImageLatents: LatentSource {
     }
 }
 
+/// The images of some classes of another source; their labels stay the same.
+public struct SomeLatents: LatentSource {
+    /// The class of every image, as in the source.
+    public let labels: [Int]
+    private let source: any LatentSource
+    private let places: [Int]
+
+    /// Chooses classes.
+    ///
+    /// - Parameters:
+    ///   - source: All images.
+    ///   - labels: The classes that are wanted.
+    public init(of source: any LatentSource, labels: [Int]) {
+        let wanted = Set(labels)
+        self.source = source
+        let all = source.labels
+        places = all.indices.filter { wanted.contains(all[$0]) }
+        self.labels = places.map { all[$0] }
+    }
+
+    /// Number of images.
+    public var count: Int { places.count }
+
+    /// [C, H, W] of one latent.
+    public var latentShape: [Int] { source.latentShape }
+
+    /// The latents of some images, float32 [B, C, H, W].
+    public func latents(_ indices: [Int], using generator: inout RandomGenerator) -> Tensor {
+        source.latents(indices.map { places[$0] }, using: &generator)
+    }
+}
+
 extension RandomGenerator {
     /// Which images of a batch are mirrored: each with probability ½, [count, 1, 1, 1].
     mutating func flipFlags(_ count: Int) -> Tensor {

@@ -31,13 +31,19 @@ public final class MinimaxDiffusion {
         public var diversity = 0.008
         /// Entries of each memory of a class.
         public var memorySize = 64
-        /// Decay of the average of the weights that samples come from.
+        /// Decay of the average of the weights that samples come from; 0 chooses 0.3^(1/steps),
+        /// which leaves as much of the old weights as in the published run.
         public var emaDecay = 0.9999
         /// How often a label is replaced by "no class", in [0, 1].
         public var labelDropProbability = 0.1
 
         /// The published settings.
         public init() {}
+
+        /// The decay that is used, with 0 resolved.
+        public var resolvedEMADecay: Double {
+            emaDecay == 0 ? Parameters.scaledEMADecay(steps: steps) : emaDecay
+        }
 
         /// The decay that leaves as much of the old weights after `steps` as the published
         /// 12,000 steps do with 0.9999: 0.3^(1/steps).
@@ -104,7 +110,7 @@ public final class MinimaxDiffusion {
         model.train(where: DiT.isFineTuned)
         if let precision { model.lowerFrozenWeights(to: precision) }
         let trained = model.trainableParameters()
-        average = ExponentialMovingAverage(of: trained, decay: parameters.emaDecay)
+        average = ExponentialMovingAverage(of: trained, decay: parameters.resolvedEMADecay)
         optimizer = AdamW(trained, learningRate: parameters.learningRate)
         memories = ClassMemories(
             capacity: parameters.memorySize,

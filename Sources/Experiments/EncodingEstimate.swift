@@ -22,20 +22,20 @@ extension Pipeline {
         if case .pixels = description {
             return (.init(stage: "encode", work: "the model works on pixels", seconds: 0), 0)
         }
-        let train = try data().train
+        let data = try data()
         try description.requireFit(
-            height: train.height,
-            width: train.width,
-            channels: train.channels
+            height: data.height,
+            width: data.width,
+            channels: data.channels
         )
         lowerWeights(of: autoencoder)
-        let images = train.images[0..<1].moved(to: device)
-        let count = train.count * (recipe.data.flips ? 2 : 1)
-        let shape = description.latentShape(height: train.height, width: train.width)
+        let images = try RunData.load(data.source.subset([0]), recipe.data).images.moved(to: device)
+        let count = data.count * (recipe.data.flips ? 2 : 1)
+        let shape = description.latentShape(height: data.height, width: data.width)
         return (
             .init(
                 stage: "encode",
-                work: "\(train.count) images" + (recipe.data.flips ? ", both flips" : ""),
+                work: "\(data.count) images" + (recipe.data.flips ? ", both flips" : ""),
                 seconds: seconds { autoencoder.encoded(images).mean } * Double(count)
             ),
             count * (description.hasDeviation ? 2 : 1) * shape.reduce(1, *) * 4
@@ -66,10 +66,10 @@ extension Pipeline {
     /// What a training is measured on: the images, or noise in place of latents.
     func estimateSource(_ autoencoder: AutoencoderDescription) throws -> any LatentSource {
         if case .pixels = autoencoder { return try latents(autoencoder) }
-        let train = try data().train
+        let data = try data()
         return NoiseLatents(
-            labels: train.labels,
-            latentShape: autoencoder.latentShape(height: train.height, width: train.width)
+            labels: (0..<data.count).map(data.source.label),
+            latentShape: autoencoder.latentShape(height: data.height, width: data.width)
         )
     }
 }

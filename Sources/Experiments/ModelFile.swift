@@ -1,4 +1,5 @@
 import Checkpoints
+import Datasets
 import Diffusion
 import Foundation
 import Models
@@ -34,15 +35,16 @@ public struct ModelFile {
     }
 
     /// Opens a file; the weights are mapped into memory.
+    ///
+    /// - Parameter url: A file of this package, or a DiT of others: facebookresearch/DiT,
+    ///   MinimaxDiffusion (the average of a training checkpoint) or diffusers, in safetensors or
+    ///   as `torch.save` writes it.
+    /// - Throws: `CheckpointError` for a damaged file, `RunError` for one without a usable model.
     public init(contentsOf url: URL) throws {
-        let file = try SafetensorsFile(contentsOf: url)
-        guard let text = file.metadata[ModelFile.key] else {
-            throw RunError(
-                .invalidSettings,
-                "\(url.path) holds weights, but not what they are for (no \"\(ModelFile.key)\" in "
-                    + "its metadata). Expected a file made by `distill pretrain` or `distill "
-                    + "finetune`."
-            )
+        let checkpoint = try Checkpoint(contentsOf: url)
+        guard case .text(let text)? = checkpoint.content[ModelFile.key] else {
+            self = try ModelFile(foreign: checkpoint)
+            return
         }
         do {
             description = try JSONDecoder().decode(Description.self, from: Data(text.utf8))
@@ -55,8 +57,11 @@ public struct ModelFile {
         if let problem = description.architecture.problem {
             throw RunError(.invalidSettings, "\(url.path): \(problem)")
         }
-        weights = file.state()
+        weights = checkpoint.state()
     }
+
+    /// Whether a file was written by this package, with a description of the model.
+    public static func isOwn(_ checkpoint: Checkpoint) -> Bool { checkpoint.content[key] != nil }
 
     /// Writes the file atomically.
     ///
@@ -93,6 +98,80 @@ public struct ModelFile {
         model.move(to: device)
         model.setTraining(false)
         return model
+    }
+}
+
+extension ModelFile {
+    /// The same model with a new table of labels: rows from N(0, 0.02) for the classes, as at the
+    /// start of a pre-training, and the old row for "no class".
+    ///
+    /// - Parameters:
+    ///   - classNames: The new classes.
+    ///   - seed: Of the new rows.
+    /// - Returns: A model to fine-tune: its new classes mean nothing yet.
+    func withNewLabels(for classNames: [String], seed: UInt64) -> ModelFile {
+        let name = "y_embedder.embedding_table.weight"
+        guard let table = weights[name] else { return self }
+        let (rows, width) = (table.size(along: 0), table.size(along: 1))
+        var generator = RandomGenerator(seed: seed, purpose: .initialization)
+        let fresh = generator.normal([classNames.count, width]) * 0.02
+        let null = table.sliced(rows - 1..<rows).converted(to: .float32)
+        var result = self
+        result.weights[name] = .concatenated([fresh, null])
+        result.description.architecture.classCount = classNames.count
+        result.description.classNames = classNames
+        result.description.origin += "; a new table of labels"
+        return result
+    }
+
+    /// The same model with the weights that it lacks taken from another one.
+    func completed(by base: ModelFile) -> ModelFile {
+        var result = self
+        var all = base.weights
+        all.merge(weights)
+        result.weights = all
+        return result
+    }
+
+    /// A model that another program has written.
+    ///
+    /// Such a file says nothing about latents and classes. What has 4 channels works on those of
+    /// Stable Diffusion's autoencoder, and what has 1000 classes on those of ImageNet-1K.
+    private init(foreign checkpoint: Checkpoint) throws {
+        let path = checkpoint.url.path
+        guard let found = checkpoint.recognizedWeights(), case .dit(let sizes) = found.sizes else {
+            throw RunError(
+                .invalidSettings,
+                "\(path) holds no diffusion transformer that is known here: neither what `distill "
+                    + "pretrain` and `distill finetune` write, nor a DiT with the names of "
+                    + "facebookresearch/DiT, MinimaxDiffusion or diffusers. Look at it with "
+                    + "`distill inspect`."
+            )
+        }
+        let architecture = DiT.Configuration(sizes)
+        let autoencoder = AutoencoderKL.Configuration()
+        guard architecture.channels == autoencoder.latentChannels else {
+            throw RunError(
+                .invalidSettings,
+                "\(path) is a DiT for \(architecture.channels) channels. Files of other programs "
+                    + "do not say what their latents are; those with \(autoencoder.latentChannels) "
+                    + "channels are taken for Stable Diffusion's."
+            )
+        }
+        let classes: [String]
+        if architecture.classCount == 1000 {
+            classes = try ClassList.named("imagenet-1k").folders
+        } else {
+            classes = (0..<architecture.classCount).map(String.init)
+        }
+        let origin = checkpoint.url.lastPathComponent
+        description = Description(
+            architecture: architecture,
+            autoencoder: .autoencoderKL(autoencoder),
+            classNames: classes,
+            origin: found.group.isEmpty ? origin : "\(origin) (\(found.group))"
+        )
+        weights = try checkpoint.state(found)
     }
 }
 

@@ -8,27 +8,53 @@ extension Pipeline {
     /// Trains networks on the surrogate and the baselines and tests them: `results.json`.
     public func evaluate() throws {
         let sets = [("minimax", "surrogate")] + recipe.baselines.map { ($0, "baselines/\($0)") }
+        let counts = try requestedCounts()
         for network in recipe.evaluate.networks {
-            for (method, place) in sets {
-                try evaluate(method: method, place: place, network: network)
-                try checkInterruption()
+            for count in counts {
+                for (method, place) in sets {
+                    try evaluate(method: method, place: place, network: network, count: count)
+                    try checkInterruption()
+                }
             }
         }
     }
 
-    private func evaluate(method: String, place: String, network: String) throws {
-        let stage = "evaluate \(method) \(network)"
+    /// The numbers of images a class that networks are trained on; nil for all that were made.
+    func requestedCounts() throws -> [Int?] {
+        let wanted = recipe.evaluate.imagesPerClass
+        let made = recipe.sample.imagesPerClass
+        guard wanted.allSatisfy({ 1...made ~= $0 }), Set(wanted).count == wanted.count else {
+            throw RunError(
+                .invalidSettings,
+                "evaluate.imagesPerClass is \(wanted): expected different numbers from 1 to "
+                    + "sample.imagesPerClass, which is \(made)."
+            )
+        }
+        return wanted.isEmpty ? [nil] : wanted.map { $0 }
+    }
+
+    private func evaluate(method: String, place: String, network: String, count: Int?) throws {
+        let suffix = count.map { " \($0)" } ?? ""
+        let stage = "evaluate \(method) \(network)\(suffix)"
         var results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
-        if results.results.contains(where: { $0.method == method && $0.network == network }) {
+        let isDone = results.results.contains {
+            $0.method == method && $0.network == network
+                && $0.imagesPerClass == count ?? $0.imagesPerClass
+        }
+        if isDone {
             observer.note("\(stage): done before")
             return
         }
         let data = try data()
-        let files = try ImageFolder(folder.path(place))
+        let all = try ImageFolder(folder.path(place))
+        let files: any LabelledImages =
+            count.map { all.subset(all.chosenPerClass($0, seed: seed).flatMap(\.self)) } ?? all
         let images = try RunData.load(files, recipe.data)
         let options = try evaluationOptions(method: method, network: network)
+        let test = try data.test()
         var watch = Stopwatch(stage, in: folder, on: device)
-        let checkpoint = folder.path("checkpoints/evaluate-\(method)-\(network).safetensors")
+        let name = "evaluate-\(method)-\(network)" + (count.map { "-\($0)" } ?? "")
+        let checkpoint = folder.path("checkpoints/\(name).safetensors")
         let result = try Evaluation.evaluate(
             train: EvaluationSet(
                 images: images,
@@ -36,15 +62,15 @@ extension Pipeline {
                 fingerprint: try files.fingerprint()
             ),
             test: EvaluationSet(
-                images: data.test,
+                images: test.images,
                 path: recipe.data.test.path,
-                fingerprint: data.testFingerprint
+                fingerprint: test.fingerprint
             ),
             options: options,
             on: device,
             checkpoint: checkpoint
         ) { event in
-            try self.report(event, stage: stage, method: method, network: network)
+            try self.report(event, stage: stage, method: method, network: network, count: count)
             return self.environment.isInterrupted() ? .stop : .continue
         }
         try watch.book()
@@ -70,7 +96,8 @@ extension Pipeline {
         _ event: EvaluationEvent,
         stage: String,
         method: String,
-        network: String
+        network: String,
+        count: Int?
     ) throws {
         let identity = ["method": method, "network": network]
         switch event {
@@ -83,11 +110,11 @@ extension Pipeline {
                 detail: String(format: "seed %d, loss %.3f", seed, loss)
             )
         case .training(.looked(let epoch, let accuracy), let seed, _, _):
-            try metrics.log(
-                stage: "evaluate",
-                ["seed": Double(seed), "epoch": Double(epoch), "testAccuracy": accuracy],
-                text: identity
-            )
+            var values = [
+                "seed": Double(seed), "epoch": Double(epoch), "testAccuracy": accuracy,
+            ]
+            if let count { values["imagesPerClass"] = Double(count) }
+            try metrics.log(stage: "evaluate", values, text: identity)
         case .finished(let seed, _, _, let last, _):
             observer.note(String(format: "\(stage): seed %d: %.1f %%", seed, last * 100))
         case .ignoredCheckpoint(let reason):

@@ -17,23 +17,14 @@ extension Pipeline {
         if case .pixels(let space) = wanted { return space }
         let path = recipe.model.autoencoder
         guard !path.isEmpty else {
-            guard let wanted else { return PixelSpace(measuring: try data().train.images) }
+            guard let wanted else { return PixelSpace(measuring: try data().train().images) }
             throw RunError(
                 .invalidSettings,
                 "The model works on the latents of \(wanted.name), but model.autoencoder is empty: "
                     + "name its folder."
             )
         }
-        let opened: any ImageAutoencoder & Module
-        do {
-            opened = try AutoencoderFiles.open(InstalledFiles.url(path).path)
-        } catch let error as CheckpointError where error.code == .notFound {
-            guard let remedy = Manifest.remedy(for: path) else { throw error }
-            throw RunError(
-                .missingFile,
-                "model.autoencoder: there is no \"\(path)\". Get it with: \(remedy)"
-            )
-        }
+        let opened = try openedAutoencoder()
         if let wanted, !wanted.hasSameLatents(as: opened.description) {
             throw RunError(
                 .invalidSettings,
@@ -49,6 +40,27 @@ extension Pipeline {
         return opened
     }
 
+    /// The encoder and decoder that the recipe names.
+    private func openedAutoencoder() throws -> AutoencoderFiles.Opened {
+        let model = recipe.model
+        for (setting, path) in [("autoencoder", model.autoencoder), ("decoder", model.decoder)]
+        where !path.isEmpty {
+            let place = InstalledFiles.url(path).path
+            let parts = ["", "_encoder.safetensors", "_encoder.pth"].map { place + $0 }
+            guard !parts.contains(where: FileManager.default.fileExists(atPath:)) else { continue }
+            throw RunError(
+                .missingFile,
+                "model.\(setting): there is no \"\(path)\". "
+                    + (Manifest.remedy(for: path).map { "Get it with: \($0)" }
+                        ?? "Name a folder of diffusers, or a folder and \"taesd\" or \"taesd3\".")
+            )
+        }
+        return try AutoencoderFiles.open(
+            InstalledFiles.url(model.autoencoder).path,
+            decoder: model.decoder.isEmpty ? "" : InstalledFiles.url(model.decoder).path
+        )
+    }
+
     /// The training set as a diffusion model sees it.
     ///
     /// Pixels are shifted and scaled at every use; other latents are encoded once and cached.
@@ -57,7 +69,7 @@ extension Pipeline {
         guard case .pixels = autoencoder.description else {
             return try CachedLatents(try latentCache(autoencoder), flips: recipe.data.flips)
         }
-        let train = try data().train
+        let train = try data().train()
         return try ImageLatents(
             images: train.images,
             labels: train.labels,
@@ -89,9 +101,9 @@ extension Pipeline {
         let data = try data()
         let url = folder.path("latents")
         try autoencoder.description.requireFit(
-            height: data.train.height,
-            width: data.train.width,
-            channels: data.train.channels
+            height: data.height,
+            width: data.width,
+            channels: data.channels
         )
         let key = try LatentCacheKey(
             autoencoder,

@@ -6,10 +6,10 @@ import Models
 import Torch
 
 extension Pipeline {
-    /// Draws the surrogate dataset from the fine-tuned model into `surrogate/`.
+    /// Draws the surrogate dataset from the fine-tuned models into `surrogate/`.
     public func sample() throws {
         try draw(
-            from: ModelFile(contentsOf: folder.path("checkpoints/finetuned.safetensors")),
+            from: phases().map { phase in (phase.labels, { try self.finetunedModel(phase) }) },
             into: "surrogate",
             stage: "sample",
             summary: "Drawn from a diffusion transformer fine-tuned with Minimax Diffusion."
@@ -26,7 +26,7 @@ extension Pipeline {
             try chooseRandomly()
         } else {
             try draw(
-                from: pretrainedModel(),
+                from: [(try data().classOrder, pretrainedModel)],
                 into: "baselines/dit",
                 stage: "baseline dit",
                 summary: "Drawn from the pre-trained diffusion transformer as it is."
@@ -37,7 +37,9 @@ extension Pipeline {
     /// Makes sure, before any work starts, that there are such methods.
     func requireKnown(_ methods: [String]) throws {
         let known = ["random", "dit"]
-        guard let stranger = methods.first(where: { !known.contains($0) }) else { return }
+        guard let stranger = methods.first(where: { !known.contains($0) }) else {
+            return try requireKnownClasses(methods)
+        }
         throw RunError(
             .invalidSettings,
             "baselines: there is no method \"\(stranger)\": expected "
@@ -45,12 +47,26 @@ extension Pipeline {
         )
     }
 
+    /// Makes sure that a pre-trained model can be sampled as it is.
+    private func requireKnownClasses(_ methods: [String]) throws {
+        guard methods.contains("dit"), recipe.model.labelTable == .rebuild else { return }
+        throw RunError(
+            .invalidSettings,
+            "baselines: dit samples the pre-trained model, but with model.labelTable=rebuild that "
+                + "knows none of these classes before it is fine-tuned. Leave dit out, for example "
+                + "with --set baselines=[random]."
+        )
+    }
+
+    /// Classes, and the model that they are drawn from.
+    private typealias Drawing = (labels: [Int], model: () throws -> ModelFile)
+
     /// Draws every image that is missing.
     ///
     /// Batches are always composed in the same way, since the
     /// last bits of a matrix product depend on the size of a batch.
     private func draw(
-        from file: ModelFile,
+        from drawings: [Drawing],
         into name: String,
         stage: String,
         summary: String
@@ -59,46 +75,46 @@ extension Pipeline {
             observer.note("\(stage): done before")
             return
         }
-        let settings = recipe.sample
-        let labels = try networkLabels(file.description)
-        let autoencoder = try autoencoder(file.description.autoencoder)
-        lowerWeights(of: autoencoder)
         let writer = try SurrogateWriter(
             folder: folder.path(name),
-            classNames: try data().train.classNames
+            classNames: try data().classNames
         )
-        let model = try samplingModel(file)
-        let all = labels.indices.flatMap { label in
-            (0..<settings.imagesPerClass).map { (label: label, image: $0) }
-        }
+        let count = recipe.sample.imagesPerClass
+        let total = try data().classNames.count * count
+        var done = 0
         var watch = Stopwatch(stage, in: folder, on: device)
-        for start in stride(from: 0, to: all.count, by: settings.batchSize) {
-            let batch = Array(all[start..<min(start + settings.batchSize, all.count)])
-            if !batch.allSatisfy({ writer.isComplete(label: $0.label, index: $0.image) }) {
-                let images = try sampledImages(
-                    batch,
-                    model: model,
-                    autoencoder: autoencoder,
-                    labels: labels
-                )
-                for (entry, image) in zip(batch, images) {
-                    try writer.write(image, label: entry.label, index: entry.image)
-                }
-                try watch.book()
+        for drawing in drawings {
+            let images = drawing.labels.sorted().flatMap { label in
+                (0..<count).map { (label: label, image: $0) }
             }
-            observer.progress(
-                stage: stage,
-                done: start + batch.count,
-                total: all.count,
-                unit: "images",
-                detail: ""
-            )
-            try checkInterruption()
+            let batches = stride(from: 0, to: images.count, by: recipe.sample.batchSize).map {
+                Array(images[$0..<min($0 + recipe.sample.batchSize, images.count)])
+            }
+            var painter: Painter?
+            for batch in batches {
+                if !batch.allSatisfy({ writer.isComplete(label: $0.label, index: $0.image) }) {
+                    let current = try painter ?? Painter(self, drawing.model())
+                    painter = current
+                    for (entry, image) in zip(batch, try current.images(batch)) {
+                        try writer.write(image, label: entry.label, index: entry.image)
+                    }
+                    try watch.book()
+                }
+                done += batch.count
+                observer.progress(
+                    stage: stage,
+                    done: done,
+                    total: total,
+                    unit: "images",
+                    detail: ""
+                )
+                try checkInterruption()
+            }
         }
-        try writer.finish(
-            all.map { SurrogateEntry(label: $0.label, index: $0.image, seed: recipe.seed) },
-            summary: summary
-        )
+        let entries = try data().classNames.indices.flatMap { label in
+            (0..<count).map { SurrogateEntry(label: label, index: $0, seed: recipe.seed) }
+        }
+        try writer.finish(entries, summary: summary)
         try watch.book()
     }
 
@@ -110,13 +126,64 @@ extension Pipeline {
         return model
     }
 
+    /// Chooses real images by the seed.
+    private func chooseRandomly() throws {
+        let name = "baselines/random"
+        guard !folder.has("\(name)/metadata.jsonl") else {
+            observer.note("baseline random: done before")
+            return
+        }
+        var watch = Stopwatch("baseline random", in: folder, on: device)
+        let data = try data()
+        let count = recipe.sample.imagesPerClass
+        let writer = try SurrogateWriter(folder: folder.path(name), classNames: data.classNames)
+        var entries = [SurrogateEntry]()
+        let chosen = data.source.chosenPerClass(count, seed: seed)
+        for (label, places) in chosen.enumerated() {
+            guard places.count == count else {
+                throw RunError(
+                    .invalidSettings,
+                    "baseline random: the class \(data.classNames[label]) has \(places.count) "
+                        + "images, \(count) are asked for. Lower sample.imagesPerClass."
+                )
+            }
+            let images = try RunData.load(data.source.subset(places), recipe.data).images
+            for (index, image) in Image.images(images).enumerated() {
+                if !writer.isComplete(label: label, index: index) {
+                    try writer.write(image, label: label, index: index)
+                }
+                entries.append(SurrogateEntry(label: label, index: index, seed: recipe.seed))
+            }
+            try checkInterruption()
+        }
+        try writer.finish(entries, summary: "Real images, chosen at random.")
+        try watch.book()
+    }
+}
+
+/// A model with all that is needed to make images with it.
+private struct Painter {
+    private let model: DiT
+    private let autoencoder: any ImageAutoencoder
+    private let labels: [Int]
+    private let recipe: Recipe
+    private let seed: UInt64
+    private let device: Device
+    private let precision: DType?
+
+    init(_ pipeline: Pipeline, _ file: ModelFile) throws {
+        labels = try pipeline.networkLabels(file.description)
+        autoencoder = try pipeline.autoencoder(file.description.autoencoder)
+        pipeline.lowerWeights(of: autoencoder)
+        model = try pipeline.samplingModel(file)
+        recipe = pipeline.recipe
+        seed = pipeline.seed
+        device = pipeline.device
+        precision = pipeline.environment.precision
+    }
+
     /// One batch of images, each a function of seed, class and number alone.
-    private func sampledImages(
-        _ batch: [(label: Int, image: Int)],
-        model: DiT,
-        autoencoder: any ImageAutoencoder,
-        labels: [Int]
-    ) throws -> [Image] {
+    func images(_ batch: [(label: Int, image: Int)]) throws -> [Image] {
         let configuration = model.configuration
         let shape = [configuration.channels, configuration.inputSize, configuration.inputSize]
         var noise = NoiseSource(
@@ -129,8 +196,6 @@ extension Pipeline {
             scale: recipe.sample.guidance,
             nullLabel: configuration.classCount
         )
-        let precision = environment.precision
-        let device = device
         let network = guidance.guiding { x, timesteps, labels in
             withAutocast(precision, on: device) { model(x, timesteps: timesteps, labels: labels) }
         }
@@ -142,48 +207,6 @@ extension Pipeline {
         )
         let pixels = withAutocast(precision, on: device) { autoencoder.decoded(latents) }
         return Image.images(pixels.moved(to: .cpu))  // [B, C, H, W]
-    }
-
-    /// Chooses real images by the seed.
-    private func chooseRandomly() throws {
-        let name = "baselines/random"
-        guard !folder.has("\(name)/metadata.jsonl") else {
-            observer.note("baseline random: done before")
-            return
-        }
-        var watch = Stopwatch("baseline random", in: folder, on: device)
-        let train = try data().train
-        let count = recipe.sample.imagesPerClass
-        let writer = try SurrogateWriter(folder: folder.path(name), classNames: train.classNames)
-        var entries = [SurrogateEntry]()
-        for (label, className) in train.classNames.enumerated() {
-            let members = train.labels.indices.filter { train.labels[$0] == label }
-            guard members.count >= count else {
-                throw RunError(
-                    .invalidSettings,
-                    "baseline random: the class \(className) has \(members.count) images, "
-                        + "\(count) are asked for. Lower sample.imagesPerClass."
-                )
-            }
-            var generator = RandomGenerator(
-                seed: seed,
-                purpose: .selection,
-                index: UInt64(label)
-            )
-            for (index, place) in generator.permutation(members.count).prefix(count).enumerated() {
-                if !writer.isComplete(label: label, index: index) {
-                    try writer.write(
-                        Image.images(train.images.gathered([members[place]]))[0],
-                        label: label,
-                        index: index
-                    )
-                }
-                entries.append(SurrogateEntry(label: label, index: index, seed: recipe.seed))
-            }
-            try checkInterruption()
-        }
-        try writer.finish(entries, summary: "Real images, chosen at random.")
-        try watch.book()
     }
 }
 

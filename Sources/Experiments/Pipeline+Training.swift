@@ -59,7 +59,7 @@ extension Pipeline {
             description: .init(
                 architecture: training.model.configuration,
                 autoencoder: space,
-                classNames: data.train.classNames,
+                classNames: data.classNames,
                 origin: origin
             ),
             weights: weights
@@ -75,12 +75,8 @@ extension Pipeline {
         let settings = recipe.pretrain
         let data = try data()
         let space = try autoencoder().description
-        try space.requireFit(
-            height: data.train.height,
-            width: data.train.width,
-            channels: data.train.channels
-        )
-        let latentShape = space.latentShape(height: data.train.height, width: data.train.width)
+        try space.requireFit(height: data.height, width: data.width, channels: data.channels)
+        let latentShape = space.latentShape(height: data.height, width: data.width)
         let configuration = DiT.Configuration(
             inputSize: latentShape[2],
             patchSize: settings.patchSize,
@@ -88,7 +84,7 @@ extension Pipeline {
             hiddenSize: settings.hiddenSize,
             depth: settings.depth,
             headCount: settings.heads,
-            classCount: data.train.classNames.count
+            classCount: data.classNames.count
         )
         if let problem = configuration.problem {
             throw RunError(.invalidSettings, "pretrain: \(problem)")
@@ -107,39 +103,66 @@ extension Pipeline {
     }
 
     /// Fine-tunes the model; the result is `checkpoints/finetuned.safetensors`.
+    ///
+    /// With phases there is one file each, `checkpoints/phase-03/finetuned.safetensors`, with the
+    /// weights that were trained.
     public func finetune() throws {
-        let name = "checkpoints/finetuned.safetensors"
-        guard !folder.has(name) else {
+        let phases = try phases()
+        guard let first = phases.first(where: { !folder.has($0.file("finetuned")) }) else {
             observer.note("finetune: done before")
             return
         }
-        let settings = recipe.finetune
         let file = try pretrainedModel()
+        _ = try networkLabels(file.description)
         let source = try latents(file.description.autoencoder)
-        warnAboutAverage(settings.minimax)
-        let method = try newFinetuning(file, source: source)
-        let checkpoint = folder.path("checkpoints/finetune.safetensors")
-        if folder.has("checkpoints/finetune.safetensors") {
+        let parameters = phases.map { finetuning($0, of: source) }
+        warnAboutAverage(parameters[first.number])
+        for phase in phases[first.number...] {
+            let stepsBefore = parameters[..<phase.number].reduce(0) { $0 + $1.steps }
+            try finetune(phase, file, source: source, stepsBefore: stepsBefore)
+        }
+    }
+
+    // The log counts on from the steps of the earlier phases.
+    private func finetune(
+        _ phase: Phase,
+        _ file: ModelFile,
+        source: any LatentSource,
+        stepsBefore: Int
+    ) throws {
+        let settings = recipe.finetune
+        let parameters = finetuning(phase, of: source)
+        let name = phase.file("finetuned")
+        guard !folder.has(name) else { return }
+        let stage = phase.isWhole ? "finetune" : "finetune \(phase.number + 1)/\(phase.count)"
+        let method = try newFinetuning(file, source: source, parameters: parameters)
+        let checkpoint = folder.path(phase.file("finetune"))
+        try folder.makeFolder(of: phase.file("finetune"))
+        if folder.has(phase.file("finetune")) {
             try method.restore(Safetensors.load(contentsOf: checkpoint))
-            observer.note("finetune: going on at step \(method.step)")
+            observer.note("\(stage): going on at step \(method.step)")
         }
         var watch = Stopwatch("finetune", in: folder, on: device)
         var meter = StepMeter()
-        try method.run(on: source) { step in
+        try method.run(on: phase.isWhole ? source : SomeLatents(of: source, labels: phase.labels)) {
+            step in
             meter.add([
                 "loss": step.loss, "diffusion": step.diffusion,
                 "representativeness": step.representativeness, "diversity": step.diversity,
             ])
             if step.step % settings.logEvery == 0 {
-                let values = meter.means(step: step.step, batchSize: settings.minimax.batchSize)
+                let values = meter.means(
+                    step: stepsBefore + step.step,
+                    batchSize: parameters.batchSize
+                )
                 try metrics.log(
                     stage: "finetune",
-                    values.merging(["learningRate": settings.minimax.learningRate]) { $1 }
+                    values.merging(["learningRate": parameters.learningRate]) { $1 }
                 )
                 observer.progress(
-                    stage: "finetune",
+                    stage: stage,
                     done: step.step,
-                    total: settings.minimax.steps,
+                    total: parameters.steps,
                     unit: "steps",
                     detail: String(format: "loss %.4f", values["loss"] ?? 0)
                 )
@@ -151,24 +174,41 @@ extension Pipeline {
             }
             return !mustStop
         }
-        guard method.step == settings.minimax.steps else { throw InterruptedError() }
-        // The float32 originals of the frozen weights, under the averages of the trained ones.
-        var weights = file.weights
-        weights.merge(method.average.state())
+        guard method.step == parameters.steps else { throw InterruptedError() }
         var description = file.description
         description.architecture = method.model.configuration
         description.origin += "; fine-tuned with \(method.step) steps of Minimax Diffusion"
+        // The float32 originals of the frozen weights, under the averages of the trained ones.
+        var weights = phase.isWhole ? file.weights : StateDictionary()
+        weights.merge(method.average.state())
         try ModelFile(description: description, weights: weights).save(to: folder.path(name))
         try watch.book()
+        if !phase.isWhole { try? FileManager.default.removeItem(at: checkpoint) }
+    }
+
+    /// The settings of a phase, with passes over its images turned into steps.
+    func finetuning(_ phase: Phase, of source: any LatentSource) -> MinimaxDiffusion.Parameters {
+        var parameters = recipe.finetune.minimax
+        if recipe.finetune.epochs > 0 {
+            let labels = Set(phase.labels)
+            let count = source.labels.count(where: labels.contains)
+            let batches = count / max(min(parameters.batchSize, count), 1)
+            parameters.steps = recipe.finetune.epochs * batches
+        }
+        return parameters
     }
 
     /// The fine-tuning of a model, before its first update.
-    func newFinetuning(_ file: ModelFile, source: any LatentSource) throws -> MinimaxDiffusion {
+    func newFinetuning(
+        _ file: ModelFile,
+        source: any LatentSource,
+        parameters: MinimaxDiffusion.Parameters
+    ) throws -> MinimaxDiffusion {
         MinimaxDiffusion(
             try file.model(scaledBlockCount: recipe.model.scaledBlocks, device: device),
             networkLabels: try networkLabels(file.description),
             latentShape: source.latentShape,
-            parameters: recipe.finetune.minimax,
+            parameters: parameters,
             seed: seed,
             precision: environment.precision,
             device: device
@@ -177,7 +217,7 @@ extension Pipeline {
 
     private func warnAboutAverage(_ parameters: MinimaxDiffusion.Parameters) {
         let share = ExponentialMovingAverage.remainingShare(
-            decay: parameters.emaDecay,
+            decay: parameters.resolvedEMADecay,
             steps: parameters.steps
         )
         guard share > 0.5 else { return }

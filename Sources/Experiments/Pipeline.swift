@@ -91,20 +91,7 @@ public final class Pipeline {
             cpuCapability: Engine.cpuCapability,
             threads: Engine.threadCount,
             precision: "\(environment.precision ?? .float32)",
-            datasets: [
-                .init(
-                    role: "train",
-                    path: recipe.data.train.path,
-                    fingerprint: data.trainFingerprint,
-                    images: data.train.count
-                ),
-                .init(
-                    role: "test",
-                    path: recipe.data.test.path,
-                    fingerprint: data.testFingerprint,
-                    images: data.test.count
-                ),
-            ],
+            datasets: data.records,
             seeds: [recipe.seed] + recipe.evaluate.seeds,
             arguments: environment.arguments,
             startedAt: ISO8601DateFormatter().string(from: Date())
@@ -112,9 +99,11 @@ public final class Pipeline {
         try folder.write(json: provenance, to: "provenance.json")
     }
 
-    /// The whole pipeline: fine-tune, sample, baselines, evaluate.
+    /// The whole pipeline: fine-tune, sample, baselines, evaluate; first of all pre-train, if the
+    /// recipe says so.
     public func run() throws {
         try requireKnown(recipe.baselines)
+        if pretrainsHere { try pretrain() }
         try finetune()
         try sample()
         for method in recipe.baselines { try baseline(method) }
@@ -124,51 +113,5 @@ public final class Pipeline {
     /// Stops here if a signal has come; whatever had to be saved is saved.
     func checkInterruption() throws {
         if environment.isInterrupted() { throw InterruptedError() }
-    }
-
-    /// The pre-trained model, checked against the data before any work starts.
-    func pretrainedModel() throws -> ModelFile {
-        let path = InstalledFiles.url(recipe.model.weights).path
-        guard !recipe.model.weights.isEmpty, FileManager.default.fileExists(atPath: path) else {
-            throw RunError(
-                .missingFile,
-                recipe.model.weights.isEmpty
-                    ? "model.weights is empty: name a model, or train one with `distill pretrain`."
-                    : "model.weights: there is no file \"\(recipe.model.weights)\". "
-                        + (Manifest.remedy(for: recipe.model.weights).map { "Get it with: \($0)" }
-                            ?? "Train a model with `distill pretrain`, or name one.")
-            )
-        }
-        let file = try ModelFile(contentsOf: URL(fileURLWithPath: path))
-        let data = try data()
-        do {
-            try file.description.autoencoder.requireFit(
-                file.description.architecture,
-                height: data.train.height,
-                width: data.train.width,
-                channels: data.train.channels
-            )
-        } catch {
-            throw RunError(
-                .invalidSettings,
-                "\(path) does not fit the images of \(recipe.data.train.path): \(error.message) "
-                    + "The settings are data.size, data.channels and model.weights."
-            )
-        }
-        return file
-    }
-
-    /// The model's label of each class of the training set, matched by name.
-    func networkLabels(_ model: ModelFile.Description) throws -> [Int] {
-        let names = try data().train.classNames
-        let missing = names.filter { !model.classNames.contains($0) }
-        guard missing.isEmpty else {
-            throw RunError(
-                .invalidSettings,
-                "The model knows no class \(missing.joined(separator: ", ")). Its classes are "
-                    + model.classNames.joined(separator: ", ") + "."
-            )
-        }
-        return names.map { model.classNames.firstIndex(of: $0) ?? 0 }
     }
 }

@@ -39,13 +39,20 @@ public struct DataSource: Codable, Sendable, Equatable {
         case folder
         /// The four files of MNIST and its relatives, gzipped or not.
         case idx
+        /// The binary files of CIFAR-10 or CIFAR-100.
+        case cifar
+        /// Tar shards as WebDataset has them, read in place.
+        case tarShards = "tar-shards"
+        /// fastai's ImageWoof or ImageNette, `FOLDER/train` and `FOLDER/val`, in the split of
+        /// ImageNet, which the published numbers are for.
+        case fastai
     }
 
     /// How the images are stored.
     public var format = Format.folder
     /// The folder.
     public var path = ""
-    /// Which part of an IDX folder: `train` or `test`.
+    /// Which part of an IDX, CIFAR or fastai folder: `train` or `test`.
     public var split = IDXDataset.Split.train
 
     /// An empty description.
@@ -56,8 +63,16 @@ public struct DataSource: Codable, Sendable, Equatable {
 public struct DataSettings: Codable, Sendable, Equatable {
     /// What is distilled.
     public var train = DataSource()
-    /// What networks are tested on; never seen before.
+    /// What networks are tested on, never seen before.
+    ///
+    /// It may be empty until networks are trained.
     public var test = DataSource()
+    /// The classes to use, as a list that comes with the command (`imagewoof`, `imagenette`,
+    /// `imageidc`, `imagenet-100`, `imagenet-1k`) or a file of that form.
+    ///
+    /// Empty for all classes there are. The order of the list is that of the phases; labels are in
+    /// string order of the folders all the same.
+    public var classes = ""
     /// Pixels a side of a centre crop; 0 keeps the images as they are.
     public var size = 0
     /// 1 or 3 to convert the images; 0 keeps them as they are.
@@ -75,13 +90,30 @@ public struct DataSettings: Codable, Sendable, Equatable {
 
 /// The diffusion model of a run.
 public struct ModelSettings: Codable, Sendable, Equatable {
-    /// The safetensors file with the weights and, in its metadata, the architecture.
+    /// What a model for other classes than those of the data is to do with its table of labels.
+    public enum LabelTable: String, Codable, Sendable, CaseIterable {
+        /// Every class of the data must be one of the model's, by name.
+        case keep
+        /// New rows for the classes of the data, drawn from N(0, 0.02); "no class" stays.
+        case rebuild
+    }
+
+    /// The weights: a file of `distill pretrain` or `finetune`, or a DiT of others (`.pt` of
+    /// facebookresearch/DiT or MinimaxDiffusion, safetensors of diffusers).
+    ///
+    /// A model of others with 1000 classes knows them by ImageNet's folders (`n02096294`).
+    /// `pretrain` trains a model in this run first, with the settings of that name.
     public var weights = ""
     /// What makes latents of the images: a folder of diffusers with `config.json`, or TAESD's
     /// files (`FOLDER/taesd3`).
     ///
     /// Empty for models that work on pixels.
     public var autoencoder = ""
+    /// Another autoencoder whose decoder makes the images, published: `sd-vae-ft-mse`; empty for
+    /// the same.
+    public var decoder = ""
+    /// What to do with classes that the model does not know.
+    public var labelTable = LabelTable.keep
     /// Number of first blocks that get DiffFit scale factors; published: 14.
     public var scaledBlocks = 14
 
@@ -116,6 +148,12 @@ public struct PretrainSettings: Codable, Sendable, Equatable {
 public struct FinetuneSettings: Codable, Sendable, Equatable {
     /// The method's own settings.
     public var minimax = MinimaxDiffusion.Parameters()
+    /// Passes over the training set, published: 8; 0 leaves `minimax.steps` to count.
+    public var epochs = 0
+    /// Classes that are fine-tuned together; published for 100 and 1000 classes: 20; 0 for all.
+    ///
+    /// Each group starts from the pre-trained model and has weights and samples of its own.
+    public var classesPerPhase = 0
     /// Updates between two checkpoints.
     public var checkpointEvery = 200
     /// Updates between two lines of the log.
@@ -160,6 +198,9 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
     public var networks = ["convnet-3"]
     /// The protocol, for example `gu-hard-28`.
     public var evaluationProtocol = "gu-hard-28"
+    /// Images of each class that networks are trained on, one training for each number, chosen from
+    /// those that were made by the seed; empty for all of them.
+    public var imagesPerClass: [Int] = []
     /// Epochs of training; 0 takes them from the protocol's table by images per class.
     public var epochs = 0
     /// How often the test set is looked at; published: 100.
@@ -173,6 +214,6 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case networks
         case evaluationProtocol = "protocol"
-        case epochs, evaluations, seeds
+        case imagesPerClass, epochs, evaluations, seeds
     }
 }

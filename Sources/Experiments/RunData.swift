@@ -5,21 +5,34 @@ import Models
 import Torch
 import Training
 
-/// The real images of a run, loaded and checked.
-struct RunData {
+/// The real images of a run, opened and checked.
+///
+/// Pixels are only loaded into memory where they are needed as a whole: for pixel models, and for
+/// testing networks. What latents are made of is read file by file.
+final class RunData {
     /// What is distilled, as files.
     let source: any LabelledImages
-    /// What is distilled, in memory.
-    let train: ImageSet
-    /// What networks are tested on.
-    let test: ImageSet
     let trainFingerprint: String
-    let testFingerprint: String
+    /// Size of the prepared images.
+    let height: Int
+    let width: Int
+    let channels: Int
     let settings: DataSettings
+    /// The classes in the order of the list of classes, or of their labels without one.
+    let classOrder: [Int]
+    private let testSource: (any LabelledImages)?
+    private let testFingerprint: String?
+    private var loadedTrain: ImageSet?
+    private var loadedTest: ImageSet?
+
+    var classNames: [String] { source.classNames }
+    var count: Int { source.count }
 
     init(_ settings: DataSettings) throws {
         self.settings = settings
-        let whole = try RunData.open(settings.train, role: "data.train")
+        let list = settings.classes.isEmpty ? nil : try ClassList.named(settings.classes)
+        let classes = list?.folders.sorted()
+        let whole = try settings.train.open(role: "data.train", classes: classes)
         if settings.holdout > 0 {
             guard settings.holdout < 1 else {
                 throw RunError(
@@ -29,61 +42,74 @@ struct RunData {
             }
             let parts = RunData.split(whole, share: settings.holdout)
             source = parts.kept
-            train = try RunData.load(parts.kept, settings)
-            test = try RunData.load(parts.held, settings)
-            trainFingerprint = try parts.kept.fingerprint()
-            testFingerprint = try parts.held.fingerprint()
+            testSource = parts.held
         } else {
             source = whole
-            train = try RunData.load(whole, settings)
-            let other = try RunData.open(settings.test, role: "data.test")
-            test = try RunData.load(other, settings)
-            trainFingerprint = try whole.fingerprint()
-            testFingerprint = try other.fingerprint()
+            testSource =
+                settings.test.path.isEmpty
+                ? nil : try settings.test.open(role: "data.test", classes: classes)
         }
-        guard train.height == train.width else {
+        trainFingerprint = try source.fingerprint()
+        testFingerprint = try testSource?.fingerprint()
+        (height, width, channels) = try RunData.size(source, settings)
+        let names = source.classNames
+        classOrder = list?.folders.compactMap(names.firstIndex(of:)) ?? Array(names.indices)
+        guard height == width else {
             throw RunError(
                 .invalidSettings,
-                "The images of \(settings.train.path) are \(train.width)×\(train.height) pixels; "
+                "The images of \(settings.train.path) are \(width)×\(height) pixels; "
                     + "the diffusion model needs squares. Set data.size to crop them."
             )
         }
     }
 
-    static func open(_ source: DataSource, role: String) throws -> any LabelledImages {
-        guard !source.path.isEmpty else {
+    /// What is distilled, in memory.
+    func train() throws -> ImageSet {
+        if let loadedTrain { return loadedTrain }
+        let images = try RunData.load(source, settings)
+        loadedTrain = images
+        return images
+    }
+
+    /// What networks are tested on, in memory.
+    func test() throws -> (images: ImageSet, fingerprint: String) {
+        guard let testSource, let testFingerprint else {
             throw RunError(
                 .invalidSettings,
-                "\(role).path is empty: name the folder of the images."
+                "data.test.path is empty, so networks cannot be tested: name the folder of images "
+                    + "that were never seen, or hold back a part of the training images with "
+                    + "data.holdout."
             )
         }
-        let folder = URL(
-            fileURLWithPath: (source.path as NSString).expandingTildeInPath,
-            isDirectory: true
-        )
-        guard FileManager.default.fileExists(atPath: folder.path) else {
-            throw RunError(
-                .missingFile,
-                "\(role).path: there is no \(folder.path). "
-                    + RunData.remedy(folder.path, role: role)
+        let images = try loadedTest ?? RunData.load(testSource, settings)
+        loadedTest = images
+        return (images, testFingerprint)
+    }
+
+    /// What the provenance tells of the data.
+    var records: [Provenance.DatasetRecord] {
+        var records = [
+            Provenance.DatasetRecord(
+                role: "train",
+                path: settings.train.path,
+                fingerprint: trainFingerprint,
+                images: source.count
+            )
+        ]
+        if let testSource, let testFingerprint {
+            records.append(
+                .init(
+                    role: "test",
+                    path: settings.holdout > 0 ? settings.train.path : settings.test.path,
+                    fingerprint: testFingerprint,
+                    images: testSource.count
+                )
             )
         }
-        switch source.format {
-        case .idx: return try IDXDataset(folder: folder, split: source.split)
-        case .folder: return try ImageFolder(folder)
-        }
+        return records
     }
 
-    private static func remedy(_ path: String, role: String) -> String {
-        if let line = Manifest.remedy(for: path) { return "Get it with: \(line)" }
-        let other = "name the folder of your copy: --set \(role).path=FOLDER."
-        guard path.hasSuffix("fashion-mnist") else {
-            return other.prefix(1).uppercased() + other.dropFirst()
-        }
-        return "Install Debian's package dataset-fashion-mnist, or get the files with: distill "
-            + "fetch fashion-mnist, and \(other)"
-    }
-
+    /// Loads and prepares images as the settings say.
     static func load(_ images: any LabelledImages, _ settings: DataSettings) throws -> ImageSet {
         let packed = try PackedImages(
             loading: images,
@@ -94,6 +120,22 @@ struct RunData {
             images: packed.tensor(),
             labels: packed.labels,
             classNames: packed.classNames
+        )
+    }
+
+    /// The size of the prepared images, from the settings and the first image.
+    private static func size(
+        _ images: any LabelledImages,
+        _ settings: DataSettings
+    ) throws -> (height: Int, width: Int, channels: Int) {
+        if settings.size > 0, settings.channels > 0 {
+            return (settings.size, settings.size, settings.channels)
+        }
+        let first = try images.image(at: 0)
+        return (
+            settings.size > 0 ? settings.size : first.height,
+            settings.size > 0 ? settings.size : first.width,
+            settings.channels > 0 ? settings.channels : first.channels
         )
     }
 
@@ -115,7 +157,23 @@ struct RunData {
 
 extension LabelledImages {
     /// Opens the existential, so that the subset knows its type.
-    fileprivate func subset(_ indices: [Int]) -> SubsetDataset {
-        SubsetDataset(of: self, indices: indices)
+    func subset(_ indices: [Int]) -> SubsetDataset { SubsetDataset(of: self, indices: indices) }
+
+    /// Images of every class, chosen by a seed: those for a smaller number are part of those for a
+    /// larger one.
+    ///
+    /// - Parameters:
+    ///   - count: Images of each class.
+    ///   - seed: Of the choice.
+    /// - Returns: Positions of the chosen images of each class; fewer where a class has no more.
+    func chosenPerClass(_ count: Int, seed: UInt64) -> [[Int]] {
+        indicesByClass().enumerated().map { label, members in
+            var generator = RandomGenerator(
+                seed: seed,
+                purpose: .selection,
+                index: UInt64(label)
+            )
+            return generator.permutation(members.count).prefix(count).map { members[$0] }
+        }
     }
 }

@@ -64,7 +64,8 @@ public struct RunEstimate: Codable, Sendable, Equatable {
 extension Pipeline {
     /// The stages of `run()`.
     public var stages: [RunStage] {
-        [.finetune, .sample] + recipe.baselines.map(RunStage.baseline) + [.evaluate]
+        (pretrainsHere ? [.pretrain] : []) + [.finetune, .sample]
+            + recipe.baselines.map(RunStage.baseline) + [.evaluate]
     }
 
     /// Measures a few steps of each stage, from its start; nothing of them is kept.
@@ -105,13 +106,13 @@ extension Pipeline {
     }
 
     private func surrogateCount() throws -> Int {
-        try data().train.classNames.count * recipe.sample.imagesPerClass
+        try data().classNames.count * recipe.sample.imagesPerClass
     }
 
     /// Images as large as if PNG saved nothing.
     private func surrogateBytes() throws -> Int {
-        let train = try data().train
-        return try surrogateCount() * train.width * train.height * train.channels
+        let data = try data()
+        return try surrogateCount() * data.width * data.height * data.channels
     }
 
     /// The time of a step: the first is slower than the others.
@@ -144,19 +145,41 @@ extension Pipeline {
         )
     }
 
+    /// The pre-trained model, or one of its sizes with the weights of the start.
+    private func measuredModel() throws -> ModelFile {
+        guard pretrainsHere, !folder.has("checkpoints/pretrained.safetensors") else {
+            return try pretrainedModel()
+        }
+        let (training, space) = try newPretraining()
+        return ModelFile(
+            description: .init(
+                architecture: training.model.configuration,
+                autoencoder: space,
+                classNames: try data().classNames,
+                origin: "untrained"
+            ),
+            weights: training.model.state()
+        )
+    }
+
     private func estimateFinetuning() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
-        let file = try pretrainedModel()
+        let file = try measuredModel()
         let source = try estimateSource(file.description.autoencoder)
-        let parameters = recipe.finetune.minimax
-        let method = try newFinetuning(file, source: source)
+        let phases = try phases()
+        let all = phases.map { finetuning($0, of: source) }
+        let steps = all.reduce(0) { $0 + $1.steps }
+        let method = try newFinetuning(file, source: source, parameters: all[0])
         let seconds = secondsPerStep { goOn in method.run(on: source) { _ in goOn() } }
+        let trained = method.average.state().elementCount
         return (
             .init(
                 stage: "finetune",
-                work: "\(parameters.steps) steps of \(parameters.batchSize) images",
-                seconds: seconds * Double(parameters.steps)
+                work: "\(steps) steps of \(all[0].batchSize) images"
+                    + (phases.count > 1 ? " in \(phases.count) phases" : ""),
+                seconds: seconds * Double(steps)
             ),
-            file.weights.elementCount * 4 + method.checkpoint().elementCount * 4
+            (phases.count > 1 ? trained * phases.count : file.weights.elementCount) * 4
+                + method.checkpoint().elementCount * 4
         )
     }
 
@@ -164,7 +187,7 @@ extension Pipeline {
         _ name: String
     ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let settings = recipe.sample
-        let file = try pretrainedModel()
+        let file = try measuredModel()
         let model = try samplingModel(file)
         let count = try surrogateCount()
         let rows = min(settings.batchSize, count) * (settings.guidance == 1 ? 1 : 2)
@@ -196,16 +219,22 @@ extension Pipeline {
     private func estimateEvaluation() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let settings = recipe.evaluate
         let data = try data()
+        let files = data.source.subset(
+            data.source.chosenPerClass(recipe.sample.imagesPerClass, seed: seed).flatMap(\.self)
+        )
         let images = EvaluationSet(
-            images: try data.train.firstOfEachClass(recipe.sample.imagesPerClass),
+            images: try RunData.load(files, recipe.data),
             path: recipe.data.train.path,
             fingerprint: data.trainFingerprint
         )
+        let tested = try data.test()
         let test = EvaluationSet(
-            images: data.test,
+            images: tested.images,
             path: recipe.data.test.path,
-            fingerprint: data.testFingerprint
+            fingerprint: tested.fingerprint
         )
+        // A training on fewer images has about as many steps: more epochs.
+        let counts = try requestedCounts().count
         var seconds = 0.0
         var epochs = 0
         for network in settings.networks {
@@ -214,7 +243,7 @@ extension Pipeline {
             seconds += one.seconds
             epochs = one.epochs
         }
-        let sets = recipe.baselines.count + 1
+        let sets = (recipe.baselines.count + 1) * counts
         let trainings = settings.networks.count * settings.seeds.count * sets
         return (
             .init(
@@ -256,20 +285,4 @@ func estimateOneSeed(
     let epoch = (marks[2] - marks[1]) / .seconds(1)
     let look = max(0, (marks[3] - marks[2]) / .seconds(1) - epoch)
     return (epoch * Double(epochs) + look * Double(min(options.evaluations, epochs)), epochs)
-}
-
-extension ImageSet {
-    /// The first images of every class.
-    fileprivate func firstOfEachClass(_ count: Int) throws -> ImageSet {
-        var seen = [Int](repeating: 0, count: classCount)
-        let places = labels.indices.filter { place in
-            seen[labels[place]] += 1
-            return seen[labels[place]] <= count
-        }
-        return try ImageSet(
-            images: images.gathered(places),
-            labels: places.map { labels[$0] },
-            classNames: classNames
-        )
-    }
 }

@@ -47,8 +47,11 @@ public final class RunFolder {
         self.url = url
         let text = try recipe.yaml()
         let resolved = url.appendingPathComponent("recipe.resolved.yaml")
-        // Read before anything is touched.
-        if let old = try? String(contentsOf: resolved, encoding: .utf8), old != text {
+        // Read before anything is touched. A run of an older version lacks settings that came
+        // later: it goes on with their defaults.
+        if let old = try? String(contentsOf: resolved, encoding: .utf8), old != text,
+            (try? Recipe.read(yaml: old)) != recipe
+        {
             throw RunError(
                 .otherRecipe,
                 "The run folder \(url.path) belongs to another recipe. These settings differ:\n"
@@ -101,6 +104,20 @@ public final class RunFolder {
     /// Whether a file is there.
     public func has(_ name: String) -> Bool {
         FileManager.default.fileExists(atPath: path(name).path)
+    }
+
+    /// Makes the folder that a file is to lie in.
+    func makeFolder(of name: String) throws {
+        let parent = path(name).deletingLastPathComponent()
+        do {
+            try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
+        } catch {
+            throw RunError(
+                .unusable,
+                "\(parent.path) cannot be made: \(error.localizedDescription)"
+            )
+        }
+        AtomicFile.removeLeftovers(in: parent)
     }
 
     /// Writes a file so that a reader sees all of it or nothing.

@@ -39,27 +39,24 @@ public struct StandaloneEvaluation {
         }
     }
 
-    /// Opens a folder of class folders, or an IDX folder.
+    /// Opens a dataset; its format is told by the names of its files.
     ///
     /// - Parameters:
-    ///   - path: The folder; for IDX, `FOLDER#test` names the test part.
-    ///   - part: What is added to the path of an IDX folder.
+    ///   - path: A folder of class folders, of IDX files, of CIFAR's binary files or of tar shards;
+    ///     for IDX and CIFAR, `FOLDER#test` names the test part.
+    ///   - part: What is added to the path of an IDX or CIFAR folder.
     /// - Returns: The images.
-    /// - Throws: `DatasetError` if it is neither.
+    /// - Throws: `RunError` or `DatasetError` if it is none of them.
     public static func open(_ path: String, part: String = "") throws -> any LabelledImages {
         let isTest = path.hasSuffix("#test") || part == "#test"
-        let folder = URL(
-            fileURLWithPath: path.hasSuffix("#test") ? String(path.dropLast(5)) : path,
-            isDirectory: true
-        )
-        guard FileManager.default.fileExists(atPath: folder.path) else {
-            throw RunError(.missingFile, "There is no folder \(folder.path).")
+        var source = DataSource()
+        source.path = path.hasSuffix("#test") ? String(path.dropLast(5)) : path
+        guard FileManager.default.fileExists(atPath: source.path) else {
+            throw RunError(.missingFile, "There is no folder \(source.path).")
         }
-        let files = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-        if files.contains(where: { $0.contains("-idx3-ubyte") }) {
-            return try IDXDataset(folder: folder, split: isTest ? .test : .train)
-        }
-        return try ImageFolder(folder)
+        source.format = DataSource.format(of: URL(fileURLWithPath: source.path))
+        source.split = isTest ? .test : .train
+        return try source.open(role: "data")
     }
 
     /// Trains and tests.

@@ -32,7 +32,9 @@ struct CheckpointFacts {
     }
 
     private mutating func addModel(_ checkpoint: Checkpoint) {
-        if let description = try? ModelFile(contentsOf: checkpoint.url).description {
+        if ModelFile.isOwn(checkpoint),
+            let description = try? ModelFile(contentsOf: checkpoint.url).description
+        {
             let a = description.architecture
             facts.append(
                 (

@@ -24,6 +24,27 @@ private enum Python {
     }
 
     static func has(_ module: String) -> Bool { output("import \(module)") != nil }
+
+    /// Imports torchvision for its datasets, also where its operators were built for another torch
+    /// and do not load: their names are enough then.
+    static let importTorchvision = """
+        import re, sys, torch
+        operators = torch.library.Library("torchvision", "FRAGMENT")
+        for _ in range(20):
+            try:
+                import torchvision
+                break
+            except RuntimeError as error:
+                name = re.search(r"operator torchvision::(\\w+) does not exist", str(error))
+                if not name:
+                    raise
+                operators.define(name[1] + "(Tensor x) -> Tensor")
+                for module in [m for m in sys.modules if m.split(".")[0] == "torchvision"]:
+                    del sys.modules[module]
+
+        """
+
+    static let hasTorchvision = output(importTorchvision) != nil
 }
 
 @Suite("Surrogates in Python", .timeLimit(.minutes(5)))
@@ -57,16 +78,16 @@ struct PythonTests {
 
     @Test(
         "torchvision's ImageFolder finds the images with their labels",
-        .enabled(if: Python.has("torchvision"), "needs torchvision in PYTHON")
+        .enabled(if: Python.hasTorchvision, "needs torchvision in PYTHON")
     )
     func imageFolder() throws {
         try PythonTests.check(
-            """
-            import os, sys
-            from torchvision.datasets import ImageFolder
-            for path, label in ImageFolder(sys.argv[1]).samples:
-                print(os.path.relpath(path, sys.argv[1]), label)
-            """
+            Python.importTorchvision + """
+                import os, sys
+                from torchvision.datasets import ImageFolder
+                for path, label in ImageFolder(sys.argv[1]).samples:
+                    print(os.path.relpath(path, sys.argv[1]), label)
+                """
         )
     }
 

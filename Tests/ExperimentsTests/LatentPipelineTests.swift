@@ -141,12 +141,12 @@ struct LatentPipelineTests {
                 )
             }
             #expect(message("wide") { $0.model.autoencoder = wide.path }.contains("trained"))
-            let missing = #expect(throws: CheckpointError.self) {
+            let missing = #expect(throws: RunError.self) {
                 var other = recipe
                 other.model.autoencoder = folder.appendingPathComponent("nothing").path
                 try pipeline(other, folder.appendingPathComponent("missing")).encode()
             }
-            #expect(missing?.code == .notFound)
+            #expect(missing?.code == .missingFile)
         }
     }
 

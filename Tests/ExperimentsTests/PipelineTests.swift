@@ -163,6 +163,70 @@ struct PipelineTests {
         }
     }
 
+    @Test("networks are trained on parts of the surrogate, smaller ones within larger ones")
+    func parts() throws {
+        try withData { folder, recipe in
+            var some = recipe
+            some.evaluate.imagesPerClass = [2, 1]
+            some.evaluate.seeds = [0]
+            let run = folder.appendingPathComponent("run")
+            try pipeline(some, run).run()
+            let results = try pipeline(some, run).results().results
+            #expect(results.map(\.imagesPerClass) == [2, 2, 2, 1, 1, 1])
+            #expect(Set(results.map(\.method)) == ["minimax", "random", "dit"])
+            #expect(results.map(\.train.images) == [4, 4, 4, 2, 2, 2])
+            #expect(Set(results.map(\.train.fingerprint)).count == 6)
+            // Nothing is measured twice.
+            try pipeline(some, run).evaluate()
+            #expect(try pipeline(some, run).results().results.count == 6)
+            some.evaluate.imagesPerClass = [4]
+            let error = #expect(throws: RunError.self) {
+                try pipeline(some, folder.appendingPathComponent("more")).evaluate()
+            }
+            #expect(error?.description.contains("evaluate.imagesPerClass") == true)
+        }
+    }
+
+    @Test("a run can pre-train its model first, with the same result as a model from elsewhere")
+    func pretrainedHere() throws {
+        try withData { folder, recipe in
+            var here = recipe
+            here.model.weights = "pretrain"
+            let run = folder.appendingPathComponent("here")
+            let early = #expect(throws: RunError.self) { try pipeline(here, run).finetune() }
+            #expect(early?.code == .missingFile)
+            let estimate = try pipeline(here, folder.appendingPathComponent("guess")).estimate()
+            #expect(estimate.stages.map(\.stage).prefix(3) == ["pretrain", "finetune", "sample"])
+            try pipeline(here, run).run()
+            let other = folder.appendingPathComponent("elsewhere")
+            try pipeline(recipe, other).run()
+            #expect(try outcome(run) == outcome(other))
+        }
+    }
+
+    @Test("a dataset without test images can be distilled, and says so when networks are tested")
+    func noTestImages() throws {
+        try withData { folder, recipe in
+            var some = recipe
+            some.data.test.path = ""
+            let run = folder.appendingPathComponent("run")
+            try pipeline(some, run).finetune()
+            try pipeline(some, run).sample()
+            let error = #expect(throws: RunError.self) { try pipeline(some, run).evaluate() }
+            #expect(error?.description.contains("data.test.path") == true)
+            var wrong = recipe
+            wrong.data.train.path = folder.path
+            for name in ["pretrain", "model.safetensors"] {
+                try FileManager.default.removeItem(at: folder.appendingPathComponent(name))
+            }
+            try FileManager.default.removeItem(at: run)
+            let splits = #expect(throws: RunError.self) {
+                try pipeline(wrong, folder.appendingPathComponent(".run")).encode()
+            }
+            #expect(splits?.description.contains("test and train") == true)
+        }
+    }
+
     @Test("a model for other images is refused before any work starts")
     func mismatch() throws {
         try withData { folder, recipe in

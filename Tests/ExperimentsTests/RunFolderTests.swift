@@ -24,6 +24,24 @@ struct RunFolderTests {
         }
     }
 
+    @Test("a folder of an older version, without settings that came later, goes on")
+    func olderRecipe() throws {
+        try withTemporaryFolder { folder in
+            let url = folder.appendingPathComponent("run")
+            _ = try RunFolder(url, for: Recipe())
+            let resolved = url.appendingPathComponent("recipe.resolved.yaml")
+            let text = try String(contentsOf: resolved, encoding: .utf8)
+            let older = text.split(separator: "\n").filter { !$0.contains("classesPerPhase") }
+                .joined(separator: "\n")
+            #expect(older.count < text.count - 10)
+            try Data("\(older)\n".utf8).write(to: resolved)
+            _ = try RunFolder(url, for: Recipe())
+            var other = Recipe()
+            other.finetune.classesPerPhase = 3
+            #expect(throws: RunError.self) { try RunFolder(url, for: other) }
+        }
+    }
+
     @Test("a second process is kept out, and comes in when the first is gone")
     func lock() throws {
         try withTemporaryFolder { folder in

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Models
 import TestSupport
@@ -169,5 +170,76 @@ struct ImageBytesGoldenTests {
         let posterior = autoencoder.encoded(images)
         #expect(posterior.deviation == nil)
         expectIdentical(autoencoder.decoded(posterior.mean), images)
+    }
+}
+
+@Suite("Autoencoders in files, written by others", .tags(.golden))
+struct AutoencoderFilesGoldenTests {
+    private func folder(_ name: String) -> String {
+        Golden.folder.appendingPathComponent("autoencoder_kl_diffusers/\(name)").path
+    }
+
+    @Test("old names in a .bin file give the same model as new ones in safetensors")
+    func names() throws {
+        let new = try AutoencoderFiles.open(folder("new_names"))
+        let old = try AutoencoderFiles.open(folder("old_names"))
+        #expect(new.description == old.description)
+        #expect(new.state().names == old.state().names)
+        #expect(new.state().count > 20)
+        for (name, tensor) in new.state() {
+            expectClose(tensor, try #require(old.state()[name]), absolute: 0, name)
+        }
+    }
+
+    @Test("the decoder can be another one's, and the encoder stays")
+    func decoder() throws {
+        let original = try AutoencoderFiles.open(folder("new_names"))
+        try withTemporaryFolder { other in
+            let copy = other.appendingPathComponent("tuned")
+            try FileManager.default.copyItem(
+                at: URL(fileURLWithPath: folder("new_names")),
+                to: copy
+            )
+            let weights = copy.appendingPathComponent("diffusion_pytorch_model.safetensors")
+            try FileManager.default.removeItem(at: weights)
+            try Safetensors.save(original.state().mapValues { $0 * 2 }, to: weights)
+            let mixed = try AutoencoderFiles.open(folder("new_names"), decoder: copy.path)
+            for (name, tensor) in mixed.state() {
+                let isOfDecoder = name.hasPrefix("decoder.") || name.hasPrefix("post_quant_conv.")
+                let expected = try #require(original.state()[name])
+                expectClose(tensor, isOfDecoder ? expected * 2 : expected, absolute: 0, name)
+            }
+            let tiny = try TinyAutoencoder(.init(latentChannels: 16, width: 8))
+            for part in ["encoder", "decoder"] {
+                try Safetensors.save(
+                    tiny.state().removingPrefix("\(part)."),
+                    to: other.appendingPathComponent("tiny_\(part).safetensors")
+                )
+            }
+            #expect(throws: NetworkError.self) {
+                try AutoencoderFiles.open(
+                    folder("new_names"),
+                    decoder: other.appendingPathComponent("tiny").path
+                )
+            }
+        }
+    }
+
+    @Test("a single file tells its sizes by itself")
+    func singleFile() throws {
+        try withTemporaryFolder { other in
+            let file = other.appendingPathComponent("vae.pt")
+            let wide = try TinyAutoencoder(.init(latentChannels: 4, width: 8))
+            try PyTorchCheckpoint.save(wide.state(), to: file)
+            let tiny = try AutoencoderFiles.open(file.path)
+            #expect(tiny.description == .tiny(.init(latentChannels: 4, width: 8)))
+            try Safetensors.save(
+                StateDictionary([("x", Tensor.zeros([2]))]),
+                to: other.appendingPathComponent("x.safetensors")
+            )
+            #expect(throws: CheckpointError.self) {
+                try AutoencoderFiles.open(other.appendingPathComponent("x.safetensors").path)
+            }
+        }
     }
 }

@@ -149,9 +149,13 @@ struct AutoencoderFitTests {
         let original = AutoencoderDescription.autoencoderKL(configuration)
         configuration.sampleSize = 512
         #expect(original.hasSameLatents(as: .autoencoderKL(configuration)))
+        // TAESD gives the scaled latents of this autoencoder; TAESD3 those of another one.
+        #expect(original.hasSameLatents(as: .tiny(.init())))
+        #expect(!original.hasSameLatents(as: .tiny(.init(latentChannels: 16))))
         configuration.scalingFactor = 0.13025
         #expect(!original.hasSameLatents(as: .autoencoderKL(configuration)))
-        #expect(!original.hasSameLatents(as: .tiny(.init())))
+        let tiny = AutoencoderDescription.tiny(.init())
+        #expect(!tiny.hasSameLatents(as: .autoencoderKL(configuration)))
     }
 
     @Test(

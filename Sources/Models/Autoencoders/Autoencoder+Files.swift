@@ -4,18 +4,23 @@ import NeuralNetworks
 import Torch
 
 extension AutoencoderKL {
-    /// Reads a folder of diffusers: `config.json` and `diffusion_pytorch_model.safetensors`.
+    /// Reads a folder of diffusers: `config.json` beside `diffusion_pytorch_model.safetensors` or
+    /// `.bin`.
+    ///
+    /// The attention's names may be those before diffusers 0.18, as in the published
+    /// `sd-vae-ft-ema` and `sd-vae-ft-mse`.
     ///
     /// - Parameter folder: The folder, `vae` in most repositories.
     /// - Returns: The model, in float32 on the CPU, in evaluation mode, frozen.
     /// - Throws: `CheckpointError` for a missing or damaged file, `NetworkError` for settings that
     ///   are not supported, `StateMismatchError` for weights of another model.
     public static func load(folder: URL) throws -> AutoencoderKL {
-        let weights = folder.appendingPathComponent("diffusion_pytorch_model.safetensors")
-        let settings = folder.appendingPathComponent("config.json")
-        return try load(
-            configuration: configuration(contentsOf: settings),
-            weights: Safetensors.load(contentsOf: weights)
+        try load(
+            configuration: configuration(contentsOf: folder.appendingPathComponent("config.json")),
+            weights: AutoencoderFiles.state(
+                of: AutoencoderFiles.weights(inFolder: folder),
+                as: .autoencoderKL
+            )
         )
     }
 
@@ -81,8 +86,17 @@ extension TinyAutoencoder {
     /// - Throws: `CheckpointError` for a missing or damaged file, `StateMismatchError` for weights
     ///   of another model.
     public static func load(encoder: URL, decoder: URL) throws -> TinyAutoencoder {
-        var state = try Safetensors.load(contentsOf: encoder).addingPrefix("encoder.")
-        state.merge(try Safetensors.load(contentsOf: decoder).addingPrefix("decoder."))
+        var state = try Checkpoint(contentsOf: encoder).state().addingPrefix("encoder.")
+        state.merge(try Checkpoint(contentsOf: decoder).state().addingPrefix("decoder."))
+        return try load(weights: state)
+    }
+
+    /// Makes a model with weights.
+    ///
+    /// - Parameter state: Tensors by the published names, behind `encoder.` and `decoder.`.
+    /// - Returns: The model, in float32 on the CPU, in evaluation mode, frozen.
+    /// - Throws: `StateMismatchError` for weights of another model.
+    public static func load(weights state: StateDictionary) throws -> TinyAutoencoder {
         // The files carry no settings; the sizes tell them.
         let first = state["encoder.0.weight"]?.shape ?? []
         let last = state["encoder.14.weight"]?.shape ?? []
@@ -116,30 +130,19 @@ extension TinyAutoencoder {
     }
 }
 
-/// Autoencoders in files.
-public enum AutoencoderFiles {
-    /// Reads an autoencoder: a folder of diffusers with `config.json`, or TAESD's two files.
+extension AutoencoderKL.Configuration {
+    /// Size and shape as a checkpoint's tensors tell them; the rest is that of Stable Diffusion.
     ///
-    /// - Parameter path: A folder with a `config.json`; or a folder and the name in front of
-    ///   `_encoder.safetensors` and `_decoder.safetensors`, such as `weights/taesd3`.
-    /// - Returns: The autoencoder, in float32 on the CPU.
-    /// - Throws: `CheckpointError`, `NetworkError` or `StateMismatchError` for what does not fit.
-    public static func open(_ path: String) throws -> any ImageAutoencoder & Module {
-        let place = URL(fileURLWithPath: (path as NSString).expandingTildeInPath)
-        let exists = FileManager.default.fileExists(atPath:)
-        if exists(place.appendingPathComponent("config.json").path) {
-            return try AutoencoderKL.load(folder: place)
-        }
-        let (folder, name) = (place.deletingLastPathComponent(), place.lastPathComponent)
-        if exists(folder.appendingPathComponent("\(name)_encoder.safetensors").path) {
-            return try TinyAutoencoder.load(folder: folder, name: name)
-        }
-        throw CheckpointError(
-            .notFound,
-            file: place.path,
-            "There is no autoencoder here: neither config.json in a folder of this name, nor "
-                + "\(name)_encoder.safetensors beside it.",
-            remedy: "Name a folder of diffusers, or a folder and \"taesd\" or \"taesd3\"."
-        )
+    /// - Parameter sizes: What the shapes say.
+    public init(_ sizes: ModelSizes.AutoencoderKL) {
+        self.init()
+        imageChannels = sizes.imageChannels
+        latentChannels = sizes.latentChannels
+        blockChannels = sizes.blockChannels
+        layersPerBlock = sizes.layersPerBlock
+        normGroupCount = sizes.normGroupCount
+        usesQuantConvolution = sizes.usesQuantConvolutions
+        usesPostQuantConvolution = sizes.usesQuantConvolutions
+        hasMiddleAttention = sizes.hasMiddleAttention
     }
 }

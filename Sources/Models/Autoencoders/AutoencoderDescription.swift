@@ -76,13 +76,18 @@ public enum AutoencoderDescription: Sendable, Equatable {
     /// Whether another autoencoder is of the same kind and has latents of the same form: a model
     /// for the latents of one can be used with the other.
     ///
-    /// Weights are not compared: decoders that were fine-tuned later share their latents.
+    /// Weights are not compared: decoders that were fine-tuned later share their latents. So does
+    /// TAESD, which was trained to give the scaled latents of Stable Diffusion's autoencoder.
     public func hasSameLatents(as other: AutoencoderDescription) -> Bool {
-        switch (self, other) {
+        let hasSameForm =
+            imageChannels == other.imageChannels && latentChannels == other.latentChannels
+            && downsampling == other.downsampling
+        return switch (self, other) {
         case (.pixels, .pixels): self == other
         case (.autoencoderKL, .autoencoderKL), (.tiny, .tiny):
-            imageChannels == other.imageChannels && latentChannels == other.latentChannels
-                && downsampling == other.downsampling && scaling == other.scaling
+            hasSameForm && scaling == other.scaling
+        case (.autoencoderKL(let original), .tiny), (.tiny, .autoencoderKL(let original)):
+            hasSameForm && original.scaling == AutoencoderKL.Configuration().scaling
         default: false
         }
     }
