@@ -8,15 +8,22 @@ extension Pipeline {
     /// Trains networks on the surrogate and the baselines and tests them: `results.json`.
     public func evaluate() throws {
         let sets = [("minimax", "surrogate")] + recipe.baselines.map { ($0, "baselines/\($0)") }
+        var test: EvaluationSet?
         for network in recipe.evaluate.networks {
             for (method, place) in sets {
-                try evaluate(method: method, place: place, network: network)
+                try evaluate(method: method, place: place, network: network, testing: &test)
                 try checkInterruption()
             }
         }
     }
 
-    private func evaluate(method: String, place: String, network: String) throws {
+    /// The test set is loaded when it is first needed.
+    private func evaluate(
+        method: String,
+        place: String,
+        network: String,
+        testing loadedTest: inout EvaluationSet?
+    ) throws {
         let stage = "evaluate \(method) \(network)"
         var results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
         if results.results.contains(where: { $0.method == method && $0.network == network }) {
@@ -25,8 +32,10 @@ extension Pipeline {
         }
         let data = try data()
         let files = try ImageFolder(folder.path(place))
-        let images = try RunData.load(files, recipe.data)
         let options = try evaluationOptions(method: method, network: network)
+        let images = try RunData.load(files, recipe.data, for: options.evaluationProtocol)
+        let test = try loadedTest ?? data.testSet(for: options.evaluationProtocol)
+        loadedTest = test
         var watch = Stopwatch(stage, in: folder, on: device)
         let checkpoint = folder.path("checkpoints/evaluate-\(method)-\(network).safetensors")
         let result = try Evaluation.evaluate(
@@ -35,11 +44,7 @@ extension Pipeline {
                 path: place,
                 fingerprint: try files.fingerprint()
             ),
-            test: EvaluationSet(
-                images: data.test,
-                path: recipe.data.test.path,
-                fingerprint: data.testFingerprint
-            ),
+            test: test,
             options: options,
             on: device,
             checkpoint: checkpoint
@@ -51,6 +56,20 @@ extension Pipeline {
         results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
         results.results.append(result)
         try folder.write(json: results, to: "results.json")
+    }
+
+    /// Makes sure, before any work starts, that the protocol and its networks exist and fit.
+    func requireKnownNetworks() throws {
+        for network in recipe.evaluate.networks {
+            let options = try evaluationOptions(method: "", network: network)
+            var generator = RandomGenerator(seed: 0)
+            _ = try options.network.makeClassifier(
+                imageSize: options.evaluationProtocol.imageSize,
+                channels: options.evaluationProtocol.channels,
+                classCount: 2,
+                using: &generator
+            )
+        }
     }
 
     func evaluationOptions(method: String, network: String) throws -> EvaluationOptions {

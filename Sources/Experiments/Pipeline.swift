@@ -115,6 +115,7 @@ public final class Pipeline {
     /// The whole pipeline: fine-tune, sample, baselines, evaluate.
     public func run() throws {
         try requireKnown(recipe.baselines)
+        try requireKnownNetworks()
         try finetune()
         try sample()
         for method in recipe.baselines { try baseline(method) }

@@ -156,9 +156,10 @@ public struct SampleSettings: Codable, Sendable, Equatable {
 
 /// Training networks on small sets and testing them.
 public struct EvaluateSettings: Codable, Sendable, Equatable {
-    /// The networks, for example `convnet-3`.
+    /// The networks: `convnet-DEPTH`, `resnet-ap-10`, `resnet-18`.
     public var networks = ["convnet-3"]
-    /// The protocol, for example `gu-hard-28`.
+    /// The protocol: `gu-hard-28` for grey images, `gu-hard-224` for photographs as published, or
+    /// the same at 64, 128 or 256 pixels.
     public var evaluationProtocol = "gu-hard-28"
     /// Epochs of training; 0 takes them from the protocol's table by images per class.
     public var epochs = 0

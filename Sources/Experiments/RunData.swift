@@ -13,6 +13,8 @@ struct RunData {
     let train: ImageSet
     /// What networks are tested on.
     let test: ImageSet
+    /// The same as files.
+    let testSource: any LabelledImages
     let trainFingerprint: String
     let testFingerprint: String
     let settings: DataSettings
@@ -30,6 +32,7 @@ struct RunData {
             let parts = RunData.split(whole, share: settings.holdout)
             source = parts.kept
             train = try RunData.load(parts.kept, settings)
+            testSource = parts.held
             test = try RunData.load(parts.held, settings)
             trainFingerprint = try parts.kept.fingerprint()
             testFingerprint = try parts.held.fingerprint()
@@ -37,6 +40,7 @@ struct RunData {
             source = whole
             train = try RunData.load(whole, settings)
             let other = try RunData.open(settings.test, role: "data.test")
+            testSource = other
             test = try RunData.load(other, settings)
             trainFingerprint = try whole.fingerprint()
             testFingerprint = try other.fingerprint()

@@ -196,21 +196,19 @@ extension Pipeline {
     private func estimateEvaluation() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let settings = recipe.evaluate
         let data = try data()
-        let images = EvaluationSet(
-            images: try data.train.firstOfEachClass(recipe.sample.imagesPerClass),
-            path: recipe.data.train.path,
-            fingerprint: data.trainFingerprint
-        )
-        let test = EvaluationSet(
-            images: data.test,
-            path: recipe.data.test.path,
-            fingerprint: data.testFingerprint
-        )
         var seconds = 0.0
         var epochs = 0
         for network in settings.networks {
             let options = try evaluationOptions(method: "estimate", network: network)
-            let one = try estimateOneSeed(train: images, test: test, options: options, on: device)
+            let one = try estimateOneSeed(
+                train: data.firstTrainingImages(
+                    recipe.sample.imagesPerClass,
+                    for: options.evaluationProtocol
+                ),
+                test: data.testSet(for: options.evaluationProtocol),
+                options: options,
+                on: device
+            )
             seconds += one.seconds
             epochs = one.epochs
         }
@@ -256,20 +254,4 @@ func estimateOneSeed(
     let epoch = (marks[2] - marks[1]) / .seconds(1)
     let look = max(0, (marks[3] - marks[2]) / .seconds(1) - epoch)
     return (epoch * Double(epochs) + look * Double(min(options.evaluations, epochs)), epochs)
-}
-
-extension ImageSet {
-    /// The first images of every class.
-    fileprivate func firstOfEachClass(_ count: Int) throws -> ImageSet {
-        var seen = [Int](repeating: 0, count: classCount)
-        let places = labels.indices.filter { place in
-            seen[labels[place]] += 1
-            return seen[labels[place]] <= count
-        }
-        return try ImageSet(
-            images: images.gathered(places),
-            labels: places.map { labels[$0] },
-            classNames: classNames
-        )
-    }
 }
