@@ -43,6 +43,9 @@ package struct PackedImages: Sendable {
     ///   - images: The source.
     ///   - centerCrop: Width and height in pixels of the ADM centre crop to make of every image;
     ///     `nil` keeps the images as they are.
+    ///   - middleSquare: Width and height in pixels of torchvision's Resize and CenterCrop, which
+    ///     evaluations make: the shorter side is brought to this size with a bilinear filter,
+    ///     also if it is smaller, and the middle is cut out; `nil` keeps the images as they are.
     ///   - channels: 1 or 3 to convert every image; `nil` keeps them as they are.
     ///   - policy: Whether images that cannot be read are an error or left out.
     /// - Throws: ``DatasetError`` naming unreadable images, or the first image whose size or
@@ -50,12 +53,16 @@ package struct PackedImages: Sendable {
     package init(
         loading images: some LabelledImages,
         centerCrop: Int? = nil,
+        middleSquare: Int? = nil,
         channels: Int? = nil,
         unreadable policy: UnreadableImagePolicy = .refuse
     ) throws {
         @Sendable func prepared(_ index: Int) throws -> Image {
             var image = try images.image(at: index)
             if let centerCrop { image = image.centerCropped(to: centerCrop) }
+            if let middleSquare {
+                image = image.resized(shortSide: middleSquare).middleSquare(of: middleSquare)
+            }
             if let channels { image = image.converted(toChannels: channels) }
             return image
         }

@@ -91,7 +91,7 @@ struct EvaluationPlan {
         )
         self.options = options
         self.device = device
-        statistics = ChannelStatistics(of: train.images)
+        statistics = proto.statistics ?? ChannelStatistics(of: train.images)
         self.train = train.images.moved(to: device)
         self.test = matched.moved(to: device)
         // Found out now rather than after the first seed.
@@ -113,9 +113,12 @@ struct EvaluationPlan {
 
     /// How the network of a seed is trained.
     func trainingOptions(seed: Int) -> TrainingOptions {
-        TrainingOptions(
+        let optimization = options.evaluationProtocol.optimization(classCount: train.classCount)
+        return TrainingOptions(
             epochs: identity.epochs,
-            batchSize: options.evaluationProtocol.batchSize,
+            batchSize: optimization.batchSize,
+            learningRate: optimization.learningRate,
+            weightDecay: optimization.weightDecay,
             augmentation: options.evaluationProtocol.augmentation,
             evaluations: identity.evaluations,
             precision: identity.precision,

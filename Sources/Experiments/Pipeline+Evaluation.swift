@@ -49,9 +49,9 @@ extension Pipeline {
         let all = try ImageFolder(folder.path(place))
         let files: any LabelledImages =
             count.map { all.subset(all.chosenPerClass($0, seed: seed).flatMap(\.self)) } ?? all
-        let images = try RunData.load(files, recipe.data)
         let options = try evaluationOptions(method: method, network: network)
-        let test = try data.test()
+        let images = try RunData.load(files, recipe.data, for: options.evaluationProtocol)
+        let test = try data.testSet(for: options.evaluationProtocol)
         var watch = Stopwatch(stage, in: folder, on: device)
         let name = "evaluate-\(method)-\(network)" + (count.map { "-\($0)" } ?? "")
         let checkpoint = folder.path("checkpoints/\(name).safetensors")
@@ -61,11 +61,7 @@ extension Pipeline {
                 path: place,
                 fingerprint: try files.fingerprint()
             ),
-            test: EvaluationSet(
-                images: test.images,
-                path: recipe.data.test.path,
-                fingerprint: test.fingerprint
-            ),
+            test: test,
             options: options,
             on: device,
             checkpoint: checkpoint
@@ -77,6 +73,20 @@ extension Pipeline {
         results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
         results.results.append(result)
         try folder.write(json: results, to: "results.json")
+    }
+
+    /// Makes sure, before any work starts, that the protocol and its networks exist and fit.
+    func requireKnownNetworks() throws {
+        for network in recipe.evaluate.networks {
+            let options = try evaluationOptions(method: "", network: network)
+            var generator = RandomGenerator(seed: 0)
+            _ = try options.network.makeClassifier(
+                imageSize: options.evaluationProtocol.imageSize,
+                channels: options.evaluationProtocol.channels,
+                classCount: 2,
+                using: &generator
+            )
+        }
     }
 
     func evaluationOptions(method: String, network: String) throws -> EvaluationOptions {

@@ -103,6 +103,7 @@ public final class Pipeline {
     /// recipe says so.
     public func run() throws {
         try requireKnown(recipe.baselines)
+        try requireKnownNetworks()
         if pretrainsHere { try pretrain() }
         try finetune()
         try sample()

@@ -194,9 +194,10 @@ public struct SampleSettings: Codable, Sendable, Equatable {
 
 /// Training networks on small sets and testing them.
 public struct EvaluateSettings: Codable, Sendable, Equatable {
-    /// The networks, for example `convnet-3`.
+    /// The networks: `convnet-DEPTH`, `resnet-ap-10`, `resnet-18`.
     public var networks = ["convnet-3"]
-    /// The protocol, for example `gu-hard-28`.
+    /// The protocol: `gu-hard-28` for grey images, `gu-hard-224` for photographs as published, or
+    /// the same at 64, 128 or 256 pixels.
     public var evaluationProtocol = "gu-hard-28"
     /// Images of each class that networks are trained on, one training for each number, chosen from
     /// those that were made by the seed; empty for all of them.

@@ -1,5 +1,6 @@
 import Datasets
 import Distillation
+import Evaluation
 import Foundation
 import Models
 import Torch
@@ -20,10 +21,12 @@ final class RunData {
     let settings: DataSettings
     /// The classes in the order of the list of classes, or of their labels without one.
     let classOrder: [Int]
-    private let testSource: (any LabelledImages)?
-    private let testFingerprint: String?
+    /// What networks are tested on, if that is known already.
+    let testSource: (any LabelledImages)?
+    let testFingerprint: String?
     private var loadedTrain: ImageSet?
-    private var loadedTest: ImageSet?
+    /// The test images as one protocol wants them.
+    var loadedTest: (protocolID: String, set: EvaluationSet)?
 
     var classNames: [String] { source.classNames }
     var count: Int { source.count }
@@ -71,20 +74,8 @@ final class RunData {
         return images
     }
 
-    /// What networks are tested on, in memory.
-    func test() throws -> (images: ImageSet, fingerprint: String) {
-        guard let testSource, let testFingerprint else {
-            throw RunError(
-                .invalidSettings,
-                "data.test.path is empty, so networks cannot be tested: name the folder of images "
-                    + "that were never seen, or hold back a part of the training images with "
-                    + "data.holdout."
-            )
-        }
-        let images = try loadedTest ?? RunData.load(testSource, settings)
-        loadedTest = images
-        return (images, testFingerprint)
-    }
+    /// Where the test images come from.
+    var testPath: String { settings.holdout > 0 ? settings.train.path : settings.test.path }
 
     /// What the provenance tells of the data.
     var records: [Provenance.DatasetRecord] {
@@ -100,7 +91,7 @@ final class RunData {
             records.append(
                 .init(
                     role: "test",
-                    path: settings.holdout > 0 ? settings.train.path : settings.test.path,
+                    path: testPath,
                     fingerprint: testFingerprint,
                     images: testSource.count
                 )

@@ -219,27 +219,21 @@ extension Pipeline {
     private func estimateEvaluation() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let settings = recipe.evaluate
         let data = try data()
-        let files = data.source.subset(
-            data.source.chosenPerClass(recipe.sample.imagesPerClass, seed: seed).flatMap(\.self)
-        )
-        let images = EvaluationSet(
-            images: try RunData.load(files, recipe.data),
-            path: recipe.data.train.path,
-            fingerprint: data.trainFingerprint
-        )
-        let tested = try data.test()
-        let test = EvaluationSet(
-            images: tested.images,
-            path: recipe.data.test.path,
-            fingerprint: tested.fingerprint
-        )
         // A training on fewer images has about as many steps: more epochs.
         let counts = try requestedCounts().count
         var seconds = 0.0
         var epochs = 0
         for network in settings.networks {
             let options = try evaluationOptions(method: "estimate", network: network)
-            let one = try estimateOneSeed(train: images, test: test, options: options, on: device)
+            let one = try estimateOneSeed(
+                train: data.someTrainingImages(
+                    recipe.sample.imagesPerClass,
+                    for: options.evaluationProtocol
+                ),
+                test: data.testSet(for: options.evaluationProtocol),
+                options: options,
+                on: device
+            )
             seconds += one.seconds
             epochs = one.epochs
         }

@@ -71,7 +71,7 @@ public struct StandaloneEvaluation {
         observer: any RunObserver
     ) throws -> EvaluationResult {
         let options = try options(environment)
-        let (train, test) = try sets()
+        let (train, test) = try sets(for: options.evaluationProtocol)
         return try evaluate(
             train: train,
             test: test,
@@ -104,7 +104,7 @@ public struct StandaloneEvaluation {
     /// - Throws: The errors of datasets and of `evaluate`.
     public func estimate(environment: Pipeline.Environment) throws -> RunEstimate {
         let options = try options(environment)
-        let (train, test) = try sets()
+        let (train, test) = try sets(for: options.evaluationProtocol)
         let one = try estimateOneSeed(
             train: train,
             test: test,
@@ -124,12 +124,14 @@ public struct StandaloneEvaluation {
         )
     }
 
-    private func sets() throws -> (train: EvaluationSet, test: EvaluationSet) {
+    private func sets(
+        for evaluationProtocol: EvaluationProtocol
+    ) throws -> (train: EvaluationSet, test: EvaluationSet) {
         // The test part of an IDX folder stands beside its training part.
         func set(_ path: String, part: String) throws -> EvaluationSet {
             let files = try StandaloneEvaluation.open(path, part: part)
             return EvaluationSet(
-                images: try RunData.load(files, DataSettings()),
+                images: try evaluationProtocol.load(files),
                 path: path,
                 fingerprint: try files.fingerprint()
             )

@@ -20,10 +20,19 @@ struct Evaluate: ParsableCommand {
     @Option(help: "The test images.")
     var test: String
 
-    @Option(help: "The network, for example convnet-3.")
+    @Option(
+        help: "The network: convnet-DEPTH (3 for 28 pixels, 6 for 256), resnet-ap-10, resnet-18."
+    )
     var network = "convnet-3"
 
-    @Option(name: .customLong("protocol"), help: "The protocol, for example gu-hard-28.")
+    @Option(
+        name: .customLong("protocol"),
+        help: """
+            The protocol: gu-hard-28 for grey images of 28×28 pixels; for photographs, which are \
+            resized, gu-hard-224 as published, or the same at another size: gu-hard-64, \
+            gu-hard-128, gu-hard-256.
+            """
+    )
     var evaluationProtocol = "gu-hard-28"
 
     @Option(help: "Epochs of training (default: by images per class, as published).")

@@ -59,7 +59,7 @@ struct WordsTests {
     @Test("Networks, stages and keys read as names")
     func otherNames() {
         #expect(Names.network("convnet-3") == "ConvNet-3")
-        #expect(Names.network("resnetap-10") == "ResNetAP-10")
+        #expect(Names.network("resnet-ap-10") == "ResNetAP-10")
         #expect(Names.network("resnet-18") == "ResNet-18")
         #expect(Names.stage("baseline dit") == "Baseline, DiT")
         #expect(Names.stage("finetune") == "Fine-tuning")
