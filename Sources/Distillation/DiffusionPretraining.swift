@@ -31,6 +31,9 @@ public final class DiffusionPretraining {
         public var gradientNorm = 1.0
         /// Decoupled weight decay.
         public var weightDecay = 0.0
+        /// Whether the blocks of the model are computed once more in the backward pass instead of
+        /// keeping what they computed: far less memory, about a third more time, the same result.
+        public var recomputesActivations = false
 
         /// The defaults.
         public init() {}
@@ -80,6 +83,7 @@ public final class DiffusionPretraining {
         self.seed = seed
         self.precision = precision
         self.device = device
+        model.recomputesActivations = parameters.recomputesActivations
         let trained = model.trainableParameters()
         average = ExponentialMovingAverage(of: trained, decay: parameters.emaDecay)
         optimizer = AdamW(

@@ -36,6 +36,9 @@ public final class MinimaxDiffusion {
         public var emaDecay = 0.9999
         /// How often a label is replaced by "no class", in [0, 1].
         public var labelDropProbability = 0.1
+        /// Whether the blocks of the model are computed once more in the backward pass instead of
+        /// keeping what they computed: far less memory, about a third more time, the same result.
+        public var recomputesActivations = false
 
         /// The published settings.
         public init() {}
@@ -108,6 +111,7 @@ public final class MinimaxDiffusion {
         self.precision = precision
         self.device = device
         model.train(where: DiT.isFineTuned)
+        model.recomputesActivations = parameters.recomputesActivations
         if let precision { model.lowerFrozenWeights(to: precision) }
         let trained = model.trainableParameters()
         average = ExponentialMovingAverage(of: trained, decay: parameters.resolvedEMADecay)

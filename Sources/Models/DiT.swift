@@ -112,6 +112,11 @@ public final class DiT: Module {
 
     /// Size and shape.
     public let configuration: Configuration
+    /// Keeps only the input of every block for the gradient, and computes the rest of it once more
+    /// in the backward pass: far less memory, about a third more time.
+    ///
+    /// Gradients are the same.
+    public var recomputesActivations = false
     @Parameter("pos_embed", isConstant: true) var positions: Tensor
     @Child("x_embedder") var patchEmbedder: PatchEmbedder
     @Child("t_embedder") var timestepEmbedder: TimestepEmbedder
@@ -176,9 +181,15 @@ public final class DiT: Module {
     public func callAsFunction(_ x: Tensor, timesteps: Tensor, labels: Tensor) -> Tensor {
         let c = condition(timesteps: timesteps, labels: labels)  // [B, D]
         var x = patchEmbedder(x) + positions  // [B, T, D]
-        for block in blocks { x = block(x, condition: c) }  // [B, T, D]
+        for block in blocks { x = applied(block, to: x, condition: c) }  // [B, T, D]
         x = finalLayer(x, condition: c)  // [B, T, p·p·2C]
         return unpatchified(x)  // [B, 2C, H, W]
+    }
+
+    private func applied(_ block: DiTBlock, to x: Tensor, condition c: Tensor) -> Tensor {
+        guard recomputesActivations else { return block(x, condition: c) }
+        let parameters = block.trainableParameters().map(\.tensor)
+        return .recomputing([x, c], parameters: parameters) { block($0[0], condition: $0[1]) }
     }
 
     /// The vector that steers every block: [B] and [B] → SiLU(t + y), [B, D].

@@ -178,6 +178,22 @@ public enum Memory {
         #endif
     }
 
+    /// What the tensors that `body` makes take at the same time at most, in bytes.
+    ///
+    /// Counted are those on the processor that this thread makes: exact, unlike the resident set.
+    ///
+    /// - Parameter body: The work; it frees no older tensors.
+    /// - Returns: Bytes.
+    package static func peakTensorBytes(_ body: () -> Void) -> Int {
+        var meter: UnsafeMutableRawPointer? = nil
+        check("peakTensorBytes", ct_memory_meter_begin(&meter))
+        guard let meter else { trap("peakTensorBytes: no meter") }
+        var peak: Int64 = 0
+        body()
+        check("peakTensorBytes", ct_memory_meter_end(meter, &peak))
+        return Int(peak)
+    }
+
     private static func statusValue(_ key: String) -> Int? {
         guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
             let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }),

@@ -46,8 +46,13 @@ enum SmallTraining {
         return model
     }
 
-    static func minimax(steps: Int, precision: DType? = nil) -> MinimaxDiffusion {
+    static func minimax(
+        steps: Int,
+        precision: DType? = nil,
+        recomputes: Bool = false
+    ) -> MinimaxDiffusion {
         var parameters = MinimaxDiffusion.Parameters()
+        parameters.recomputesActivations = recomputes
         parameters.steps = steps
         parameters.batchSize = 5
         parameters.memorySize = 4
@@ -65,8 +70,9 @@ enum SmallTraining {
         )
     }
 
-    static func pretraining(steps: Int) -> DiffusionPretraining {
+    static func pretraining(steps: Int, recomputes: Bool = false) -> DiffusionPretraining {
         var parameters = DiffusionPretraining.Parameters()
+        parameters.recomputesActivations = recomputes
         parameters.steps = steps
         parameters.batchSize = 8
         parameters.warmupSteps = 3
@@ -177,6 +183,29 @@ struct FinetuningTests {
         expectNoLeaks {
             method.run(on: source) { _ in true }
         }
+    }
+
+    @Test(
+        "computing activations again changes neither the result nor what is kept of a step",
+        arguments: [nil, DType.bfloat16]
+    )
+    func recomputation(precision: DType?) throws {
+        let source = try SmallTraining.source()
+        let plain = SmallTraining.minimax(steps: 4, precision: precision)
+        plain.run(on: source) { _ in true }
+        let other = SmallTraining.minimax(steps: 8, precision: precision, recomputes: true)
+        #expect(other.model.recomputesActivations && !plain.model.recomputesActivations)
+        other.run(on: source) { $0.step < 4 }
+        expectSame(plain.checkpoint(), other.checkpoint())
+        other.run(on: source) { $0.step < 7 }
+        expectNoLeaks { other.run(on: source) { _ in true } }
+
+        let pretraining = SmallTraining.pretraining(steps: 3)
+        pretraining.run(on: source) { _ in true }
+        let again = SmallTraining.pretraining(steps: 3, recomputes: true)
+        #expect(again.model.recomputesActivations)
+        again.run(on: source) { _ in true }
+        expectSame(pretraining.checkpoint(), again.checkpoint())
     }
 
     @Test("without the criteria no memory is kept and the loss is the diffusion loss")

@@ -70,6 +70,10 @@ int ct_denormals_flush(bool enabled);
 
 /// Makes the C library keep freed memory for the next tensor; `*kept` tells whether it can (glibc).
 int ct_memory_keep(bool *kept);
+/// Begins to add up what the calling thread allocates for tensors on the processor, and frees.
+int ct_memory_meter_begin(void *_Nullable *_Nonnull meter);
+/// Ends it, on the same thread; `*peak` is the largest sum in bytes.
+int ct_memory_meter_end(void *meter, int64_t *peak);
 
 // MARK: tensor.cpp
 
@@ -275,6 +279,20 @@ int ct_autocast_enter(void);
 int ct_autocast_leave(void);
 /// Drops the cached casts now, if the calling thread is inside of an autocast scope.
 int ct_autocast_forget(void);
+
+// MARK: recompute.cpp
+
+/// Computes one tensor of others, which it owns, as the caller owns the result.
+typedef CTTensor *_Nonnull (*CTBody)(void *context, CTTensor *_Nonnull const *_Nonnull inputs,
+                                     size_t count);
+typedef void (*CTRelease)(void *context);
+/// The body's result for the first `argument_count` inputs. It is computed without a history, and
+/// once more, under the same autocast, when a gradient is asked for. The other inputs are leaves
+/// that the body uses by itself and whose gradients it contributes to. `release` is called once,
+/// when the context is needed no more.
+int ct_recomputed(CTTensor *_Nonnull const *_Nonnull inputs, size_t count, size_t argument_count,
+                  CTBody body, CTRelease release, void *context,
+                  CTTensor *_Nullable *_Nonnull out);
 
 // MARK: foreach.cpp
 
