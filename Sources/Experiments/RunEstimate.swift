@@ -76,6 +76,7 @@ extension Pipeline {
     public func estimate(_ stages: [RunStage]? = nil) throws -> RunEstimate {
         try requireKnown(recipe.baselines)
         var wanted = stages ?? self.stages
+        if wanted.contains(.evaluate) { try requireKnownNetworks() }
         if !recipe.model.autoencoder.isEmpty, let first = wanted.first, first != .encode {
             wanted.insert(.encode, at: 0)
         }

@@ -33,7 +33,8 @@ struct Failure: Error, CustomStringConvertible {
         case let error as TorchError:
             self.init(error.code == .deviceUnavailable ? 64 : 1, "\(error)")
         case is NetworkError: self.init(64, "\(error)")
-        case is TrainingError: self.init(65, "\(error)")
+        case let error as TrainingError:
+            self.init(error.code == .invalidOption ? 64 : 65, "\(error)")
         default: self.init(1, "\(error)")
         }
     }

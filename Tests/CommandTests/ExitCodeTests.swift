@@ -14,6 +14,12 @@ struct ExitCodeTests {
             [
                 "run", "Recipes/fashion-mnist-demo.yaml", "--dry-run", "--set", "baselines=[best]",
             ],
+            [
+                "run", "Recipes/fashion-mnist-demo.yaml", "--dry-run", "--set",
+                "evaluate.networks=[resnet-50]",
+            ],
+            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--network", "resnet-50"],
+            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--protocol", "gu-hard-29"],
         ]
     )
     func usage(arguments: [String]) throws {
