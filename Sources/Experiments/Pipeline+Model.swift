@@ -9,6 +9,31 @@ extension Pipeline {
 
     /// The pre-trained model, checked against the data before any work starts.
     package func pretrainedModel() throws -> ModelFile {
+        let path = try weightsFile().path
+        let file = try ModelFile(contentsOf: URL(fileURLWithPath: path))
+        let data = try data()
+        do {
+            try file.description.autoencoder.requireFit(
+                file.description.architecture,
+                height: data.height,
+                width: data.width,
+                channels: data.channels
+            )
+        } catch {
+            throw RunError(
+                .invalidSettings,
+                "\(path) does not fit the images of \(recipe.data.train.path): \(error.message) "
+                    + "The settings are data.size, data.channels and model.weights."
+            )
+        }
+        switch recipe.model.labelTable {
+        case .keep: return file
+        case .rebuild: return file.withNewLabels(for: data.classNames, seed: seed)
+        }
+    }
+
+    /// The file of the pre-trained model, which is there.
+    func weightsFile() throws -> URL {
         let path =
             pretrainsHere
             ? folder.path("checkpoints/pretrained.safetensors").path
@@ -30,26 +55,7 @@ extension Pipeline {
                             ?? "Train a model with `distill pretrain`, or name one.")
             )
         }
-        let file = try ModelFile(contentsOf: URL(fileURLWithPath: path))
-        let data = try data()
-        do {
-            try file.description.autoencoder.requireFit(
-                file.description.architecture,
-                height: data.height,
-                width: data.width,
-                channels: data.channels
-            )
-        } catch {
-            throw RunError(
-                .invalidSettings,
-                "\(path) does not fit the images of \(recipe.data.train.path): \(error.message) "
-                    + "The settings are data.size, data.channels and model.weights."
-            )
-        }
-        switch recipe.model.labelTable {
-        case .keep: return file
-        case .rebuild: return file.withNewLabels(for: data.classNames, seed: seed)
-        }
+        return URL(fileURLWithPath: path)
     }
 
     /// The model's label of each class of the training set, matched by name.

@@ -99,6 +99,7 @@ extension Pipeline {
                         try writer.write(image, label: entry.label, index: entry.image)
                     }
                     try watch.book()
+                    try checkInterruption()
                 }
                 done += batch.count
                 observer.progress(
@@ -108,7 +109,6 @@ extension Pipeline {
                     unit: "images",
                     detail: ""
                 )
-                try checkInterruption()
             }
         }
         let entries = try data().classNames.indices.flatMap { label in

@@ -107,6 +107,7 @@ extension Pipeline {
     /// With phases there is one file each, `checkpoints/phase-03/finetuned.safetensors`, with the
     /// weights that were trained.
     public func finetune() throws {
+        if !folder.has("checkpoints/finetuned.safetensors") { _ = try weightsFile() }
         let phases = try phases()
         guard let first = phases.first(where: { !folder.has($0.file("finetuned")) }) else {
             observer.note("finetune: done before")
