@@ -23,7 +23,7 @@ struct Doctor: ParsableCommand {
         let cpuCapability: String
         let threads: Int
         let automaticPrecision: String
-        /// Rate of 2048×2048 matrix products.
+        /// Rate of matrix products of up to 2048×2048.
         let float32GFLOPs: Double
         let bfloat16GFLOPs: Double
         let memoryBytes: Int
@@ -65,17 +65,26 @@ struct Doctor: ParsableCommand {
     }
 
     /// The best of five products, in 10⁹ operations a second.
+    ///
+    /// Where the hardware does not multiply the type, libtorch takes minutes for a large product:
+    /// sizes grow from 256 to 2048 only as long as a product takes less than a tenth of a second.
     private func rate(_ dtype: DType, on device: Device) -> Double {
-        let size = 2048
-        let a = Tensor.full([size, size], 0.5, dtype: dtype, device: device)
-        let seconds = (0..<6).map { _ in
+        func seconds(_ a: Tensor) -> Double {
             let start = ContinuousClock.now
             _ = a.matmul(a)
             device.synchronize()
             return (ContinuousClock.now - start) / .seconds(1)
         }
-        let best = seconds.dropFirst().min() ?? 1
-        return 2 * Double(size * size * size) / best / 1e9
+        var rate = 0.0
+        for size in [256, 512, 1024, 2048] {
+            let a = Tensor.full([size, size], 0.5, dtype: dtype, device: device)
+            let first = seconds(a)
+            let count = first < 1 ? 5 : 1
+            let best = (0..<count).map { _ in seconds(a) }.min() ?? first
+            rate = 2 * Double(size * size * size) / best / 1e9
+            if best > 0.1 { break }
+        }
+        return rate
     }
 
     private static func path(of program: String) -> String? {
