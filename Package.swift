@@ -119,7 +119,7 @@ let package = Package(
         // Measurements beside PyTorch: `make bench`.
         .executableTarget(
             name: "distill-bench",
-            dependencies: ["Checkpoints", "Diffusion", "Models"],
+            dependencies: ["Distillation"],
             path: "Benchmarks/Sources"
         ),
 

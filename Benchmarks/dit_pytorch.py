@@ -26,19 +26,29 @@ GUIDANCE = 2.0
 # --- The model: names and arithmetic of facebookresearch/DiT -------------------------------------
 
 
+def factor(width, scaled):
+    """A scale factor of DiffFit (Xie et al., 2023), where a block has them."""
+    return nn.Parameter(torch.ones(width)) if scaled else 1
+
+
 class Attention(nn.Module):
-    def __init__(self, width, heads):
+    def __init__(self, width, heads, scaled=False):
         super().__init__()
-        self.heads = heads
+        self.heads, self.scaled = heads, scaled
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
+        self.gamma1, self.gamma2 = factor(3 * width, scaled), factor(width, scaled)
 
     def forward(self, x):
         batch, tokens, width = x.shape
-        x = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads)
+        x = self.qkv(x)
+        if self.scaled:
+            x = self.gamma1 * x
+        x = x.reshape(batch, tokens, 3, self.heads, width // self.heads)
         q, k, v = x.permute(2, 0, 3, 1, 4).unbind(0)
         x = F.scaled_dot_product_attention(q, k, v)
-        return self.proj(x.transpose(1, 2).reshape(batch, tokens, width))
+        x = self.proj(x.transpose(1, 2).reshape(batch, tokens, width))
+        return self.gamma2 * x if self.scaled else x
 
 
 class MLP(nn.Module):
@@ -56,14 +66,19 @@ def modulated(x, shift, scale):
 
 
 class Block(nn.Module):
-    def __init__(self, width, heads):
+    def __init__(self, width, heads, scaled=False):
         super().__init__()
-        self.attn = Attention(width, heads)
+        self.scaled = scaled
+        self.attn = Attention(width, heads, scaled)
         self.mlp = MLP(width)
         self.adaLN_modulation = nn.Sequential(nn.Identity(), nn.Linear(width, 6 * width))
+        self.gamma1, self.gamma2 = factor(width, scaled), factor(width, scaled)
 
     def forward(self, x, c):
         m = self.adaLN_modulation(c).unsqueeze(1).chunk(6, dim=2)
+        if self.scaled:
+            x = x + self.gamma1 * m[2] * self.attn(modulated(x, m[0], m[1]))
+            return x + self.gamma2 * m[5] * self.mlp(modulated(x, m[3], m[4]))
         x = x + m[2] * self.attn(modulated(x, m[0], m[1]))
         return x + m[5] * self.mlp(modulated(x, m[3], m[4]))
 
@@ -83,7 +98,10 @@ class DiT(nn.Module):
             {"embedding_table": nn.Embedding(size["classCount"] + 1, width)}
         )
         self.blocks = nn.ModuleList(
-            [Block(width, size["headCount"]) for _ in range(size["depth"])]
+            [
+                Block(width, size["headCount"], scaled=block < size.get("scaledBlockCount", 0))
+                for block in range(size["depth"])
+            ]
         )
         self.final_layer = nn.ModuleDict(
             {
@@ -112,10 +130,12 @@ class DiT(nn.Module):
 
 
 class Diffusion:
-    def __init__(self):
-        betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
-        bars = torch.cumprod(1 - betas, 0)
+    def __init__(self, bars=None):
+        """The whole process, or one with the given ᾱ of fewer steps."""
+        if bars is None:
+            bars = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)
         previous = torch.cat([torch.ones(1, dtype=torch.float64), bars[:-1]])
+        betas = 1 - bars / previous
         posterior = betas * (1 - previous) / (1 - bars)
         self.bars = bars
         tables = {

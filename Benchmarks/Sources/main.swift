@@ -1,5 +1,6 @@
 // Our side of `make bench`: does what it is told, line by line, and tells how long it took.
 //
+//   distill-bench finetune …    the other comparison, see FinetuningServer.swift
 //   distill-bench FOLDER MODEL BATCH THREADS PRECISION
 //
 // First it writes weights and a batch into FOLDER for the other side. Then it reads commands:
@@ -30,6 +31,10 @@ func measured(_ body: () throws -> Void) rethrows -> String {
 }
 
 let arguments = CommandLine.arguments
+if arguments.dropFirst().first == "finetune" {
+    try FinetuningServer(arguments.dropFirst(2)).serve()
+    exit(0)
+}
 guard arguments.count == 6, let batchSize = Int(arguments[3]), let threads = Int(arguments[4]),
     let configuration = Workload.configurations[arguments[2]],
     let precision = ["float32": DType.float32, "bfloat16": .bfloat16][arguments[5]]

@@ -37,7 +37,7 @@ public final class MinimaxDiffusion {
         /// How often a label is replaced by "no class", in [0, 1].
         public var labelDropProbability = 0.1
         /// Whether the blocks of the model are computed once more in the backward pass instead of
-        /// keeping what they computed: far less memory, about a third more time, the same result.
+        /// keeping what they computed: far less memory, nearly half as long again, the same result.
         public var recomputesActivations = false
 
         /// The published settings.

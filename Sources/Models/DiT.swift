@@ -113,7 +113,7 @@ public final class DiT: Module {
     /// Size and shape.
     public let configuration: Configuration
     /// Keeps only the input of every block for the gradient, and computes the rest of it once more
-    /// in the backward pass: far less memory, about a third more time.
+    /// in the backward pass: far less memory for one more forward pass.
     ///
     /// Gradients are the same.
     public var recomputesActivations = false
