@@ -32,7 +32,7 @@ public final class DiffusionPretraining {
         /// Decoupled weight decay.
         public var weightDecay = 0.0
         /// Whether the blocks of the model are computed once more in the backward pass instead of
-        /// keeping what they computed: far less memory, about a third more time, the same result.
+        /// keeping what they computed: far less memory for one more forward pass, the same result.
         public var recomputesActivations = false
 
         /// The defaults.
