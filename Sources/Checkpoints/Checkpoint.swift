@@ -88,6 +88,16 @@ public struct Checkpoint {
         )
     }
 
+    /// The file of weights in a folder of diffusers, beside `config.json`.
+    ///
+    /// - Parameter folder: The folder.
+    /// - Returns: The file in safetensors, or else as `torch.save` writes it; nil if there is none.
+    public static func weights(inFolder folder: URL) -> URL? {
+        ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"]
+            .map(folder.appendingPathComponent)
+            .first { FileManager.default.fileExists(atPath: $0.path) }
+    }
+
     /// The tensor with a name; nil if the file has none of this name.
     public subscript(name: String) -> Tensor? { places[name].map { tensor(at: $0) } }
 

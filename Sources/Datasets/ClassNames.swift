@@ -27,6 +27,33 @@ package enum ClassNames {
         return String(repeating: "0", count: max(0, digits - text.count)) + text
     }
 
+    /// Checks that a dataset has the classes that somebody chose.
+    ///
+    /// - Parameters:
+    ///   - names: The chosen classes.
+    ///   - found: The classes there are.
+    ///   - source: What error messages call the dataset.
+    ///   - fault: What error messages say of missing classes.
+    /// - Throws: ``DatasetError`` naming what is missing, or for names that ``validate(_:of:)``
+    ///   refuses.
+    package static func require(
+        _ names: [String],
+        among found: [String],
+        of source: String,
+        fault: String = "are not there"
+    ) throws {
+        try validate(names, of: source)
+        let known = Set(found)
+        let missing = names.filter { !known.contains($0) }
+        guard missing.isEmpty else {
+            throw DatasetError(
+                .differentClasses,
+                "\(source): \(missing.count) of \(names.count) classes \(fault): "
+                    + "\(someOf(missing)). Found \(found.count): \(someOf(found)). Check the names."
+            )
+        }
+    }
+
     /// Checks names that somebody chose.
     ///
     /// - Parameters:

@@ -54,16 +54,12 @@ public struct ImageFolder: LabelledImages {
         var listing = FolderListing(root: root.path)
         let found = try listing.classFolders()
         if let classes {
-            try ClassNames.validate(classes, of: root.path)
-            let missing = classes.filter { !found.contains($0) }
-            guard missing.isEmpty else {
-                throw DatasetError(
-                    .differentClasses,
-                    "\(root.path): \(missing.count) of \(classes.count) classes have no folder: "
-                        + "\(someOf(missing)). Found \(found.count) folders: \(someOf(found)). "
-                        + "Check the names."
-                )
-            }
+            try ClassNames.require(
+                classes,
+                among: found,
+                of: root.path,
+                fault: "have no folder"
+            )
         }
         let names = classes ?? found
         var files: [String] = []

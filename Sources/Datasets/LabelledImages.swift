@@ -134,16 +134,7 @@ extension LabelledImages {
     /// - Returns: A source whose `classNames` are `names`.
     /// - Throws: ``DatasetError`` naming the classes that this source lacks.
     public func selecting(classes names: [String]) throws -> SubsetDataset {
-        try ClassNames.validate(names, of: name)
-        let missing = names.filter { !classNames.contains($0) }
-        guard missing.isEmpty else {
-            throw DatasetError(
-                .differentClasses,
-                "\(name): \(missing.count) of \(names.count) classes are not there: "
-                    + "\(someOf(missing)). Found \(classNames.count) classes: "
-                    + "\(someOf(classNames)). Check the names."
-            )
-        }
+        try ClassNames.require(names, among: classNames, of: name)
         let position = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
         let labels = classNames.map { position[$0] }
         return SubsetDataset(

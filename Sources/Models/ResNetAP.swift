@@ -20,12 +20,12 @@ import Torch
 /// (`train_models/resnet_ap.py`).
 ///
 /// Shape letters: B images, C channels, S×S pixels, W width, H×H pixels of a map, K classes.
-public final class ResNetAP: Module, ImageClassifier {
+public final class ResNetAP: ResidualNetwork {
     /// Size and shape of a ResNetAP; images have at least 16×16 pixels.
     public typealias Configuration = ResNetConfiguration
 
     /// The layers in front of the blocks: `layer0`.
-    final class Stem: Module {
+    final class Stem: MapLayer {
         @Child("conv1") var convolution: Conv2d
         @Child("bn1") var norm: ChannelNorm
         private let kind: Configuration.Stem
@@ -41,7 +41,7 @@ public final class ResNetAP: Module, ImageClassifier {
             norm = ChannelNorm(configuration.norm, channels: configuration.width)
         }
 
-        func callAsFunction(_ x: Tensor) -> Tensor {
+        override func callAsFunction(_ x: Tensor) -> Tensor {
             var x = convolution(x)  // [B, W, S, S]
             x = norm(x).relu()
             switch kind {
@@ -72,7 +72,7 @@ public final class ResNetAP: Module, ImageClassifier {
     }
 
     /// One residual block.
-    final class Block: Module {
+    final class Block: MapLayer {
         @Child("conv1") var convolution1: Conv2d
         @Child("bn1") var norm1: ChannelNorm
         @Child("conv2") var convolution2: Conv2d
@@ -92,7 +92,7 @@ public final class ResNetAP: Module, ImageClassifier {
                 ? nil : Downsample(inputs, outputs, stride: stride, norm: norm)
         }
 
-        func callAsFunction(_ x: Tensor) -> Tensor {
+        override func callAsFunction(_ x: Tensor) -> Tensor {
             let shortcut = downsample?(x) ?? x  // [B, outputs, H/stride, H/stride]
             var x = convolution1(x)  // [B, outputs, H, H]
             x = norm1(x).relu()
@@ -101,18 +101,6 @@ public final class ResNetAP: Module, ImageClassifier {
             return (x + shortcut).relu()
         }
     }
-
-    /// Size and shape.
-    public let configuration: Configuration
-    @Child("layer0") var stem: Stem
-    @Child("layer1") var stage1: [Block]
-    @Child("layer2") var stage2: [Block]
-    @Child("layer3") var stage3: [Block]
-    @Child("layer4") var stage4: [Block]
-    @Child("fc") var classifier: Linear
-
-    /// Number of classes.
-    public var classCount: Int { configuration.classCount }
 
     /// Makes a network with new weights.
     ///
@@ -127,30 +115,6 @@ public final class ResNetAP: Module, ImageClassifier {
         if let problem = configuration.problem(of: "ResNetAP", leastImageSize: 16) {
             throw NetworkError(code: .unfitSize, message: problem)
         }
-        self.configuration = configuration
-        super.init()
-        stem = Stem(configuration)
-        stage1 = configuration.blocks(ofStage: 0, Block.init)
-        stage2 = configuration.blocks(ofStage: 1, Block.init)
-        stage3 = configuration.blocks(ofStage: 2, Block.init)
-        stage4 = configuration.blocks(ofStage: 3, Block.init)
-        classifier = Linear(configuration.featureCount, configuration.classCount)
-        Initialization.residualNetwork(self, classifier: classifier, using: &generator)
+        super.init(configuration, stem: Stem.init, block: Block.init, using: &generator)
     }
-
-    /// The stem (0) or one of the four stages (1 to 4): [B, …, H, H] → [B, …, H', H'].
-    package func stage(_ index: Int, _ x: Tensor) -> Tensor {
-        index == 0
-            ? stem(x) : [stage1, stage2, stage3, stage4][index - 1].reduce(x) { $1($0) }
-    }
-
-    /// The mean over the last map: [B, C, S, S] → [B, 8W].
-    public func features(_ x: Tensor) -> Tensor {
-        var x = x
-        for index in 0...4 { x = stage(index, x) }  // [B, 8W, H, H]
-        return x.mean(axes: [2, 3])  // [B, 8W]
-    }
-
-    /// Scores before the softmax: [B, C, S, S] → [B, K].
-    public func callAsFunction(_ x: Tensor) -> Tensor { classifier(features(x)) }
 }

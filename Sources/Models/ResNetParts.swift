@@ -159,20 +159,8 @@ extension Conv2d {
     }
 }
 
-extension Initialization {
-    /// The first weights of a residual network (He et al., ICCV 2015, by the fan out).
-    ///
-    /// Convolutions: normal with deviation √(2/(k·k·outputs)). Norms keep scale 1 and shift 0.
-    /// The classifier: PyTorch's default.
-    static func residualNetwork(
-        _ network: Module,
-        classifier: Linear,
-        using generator: inout RandomGenerator
-    ) {
-        for (_, weight) in network.parameters() where weight.rank == 4 {
-            let fanOut = weight.size(along: 0) * weight.size(along: 2) * weight.size(along: 3)
-            normal(weight, deviation: (2 / Double(fanOut)).squareRoot(), using: &generator)
-        }
-        pytorchDefault(weight: classifier.weight, bias: classifier.bias, using: &generator)
-    }
+/// A part of a residual network: [B, C, H, W] → [B, C', H', W'].
+class MapLayer: Module {
+    /// The map of the next layer; every kind of layer has its own.
+    func callAsFunction(_ x: Tensor) -> Tensor { trap("\(type(of: self)) maps nothing") }
 }

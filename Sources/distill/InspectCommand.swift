@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Datasets
 import Experiments
 import Foundation
@@ -11,7 +12,8 @@ struct Inspect: ParsableCommand {
 
     @Argument(
         help: """
-            A safetensors or PyTorch file (.pt), a folder of images or latents, or a run folder.
+            A safetensors or PyTorch file (.pt), a folder of weights, images or latents, or a run \
+            folder.
             """
     )
     var path: String
@@ -36,11 +38,12 @@ struct Inspect: ParsableCommand {
             guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
                 throw Failure(66, "There is no \(url.path).")
             }
-            guard !isFolder.boolValue else {
+            let weights = isFolder.boolValue ? Checkpoint.weights(inFolder: url) : url
+            guard let weights else {
                 let (kind, facts) = try folder(url)
                 return try tell(kind, facts, keys: nil)
             }
-            let checkpoint = try CheckpointFacts(url)
+            let checkpoint = try CheckpointFacts(weights)
             try tell(checkpoint.kind, checkpoint.facts, keys: checkpoint.keys)
         }
     }

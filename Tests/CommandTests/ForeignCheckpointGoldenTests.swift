@@ -26,6 +26,15 @@ struct ForeignCheckpointGoldenTests {
         #expect((json["keys"] as? [String])?.isEmpty == false)
     }
 
+    @Test("inspect tells what the weights in a folder of diffusers are")
+    func inspectFolder() throws {
+        let path = golden("autoencoder_kl_diffusers/old_names")
+        let process = try DistillProcess(["inspect", path])
+        #expect(process.exitCode == 0, "\(process.errors)")
+        #expect(process.output.contains("model: AutoencoderKL, "), "\(process.output)")
+        #expect(process.output.contains("autoencoder-kl-deprecated"), "\(process.output)")
+    }
+
     @Test("a training checkpoint becomes safetensors and PyTorch files with the same weights")
     func convertTraining() throws {
         try withTemporaryFolder { folder in

@@ -38,14 +38,6 @@ struct ForeignModelTests {
                 }
             }
             var generator = RandomGenerator(seed: 2, purpose: .initialization)
-            let autoencoder = try TinyAutoencoder(.init(width: 8))
-            autoencoder.initializeWeights(using: &generator)
-            for part in ["encoder", "decoder"] {
-                try Safetensors.save(
-                    autoencoder.state().removingPrefix("\(part)."),
-                    to: folder.appendingPathComponent("small_\(part).safetensors")
-                )
-            }
             // A new model ends in zeros, and its labels have no effect.
             let weights = DiT(architecture, using: &generator).state().mapValues {
                 $0 + generator.normal($0.shape) * 0.02
@@ -59,7 +51,7 @@ struct ForeignModelTests {
             recipe.data.test.path = folder.appendingPathComponent("test").path
             recipe.data.size = 32
             recipe.data.channels = 3
-            recipe.model.autoencoder = folder.appendingPathComponent("small").path
+            recipe.model.autoencoder = try writeTinyAutoencoder(in: folder)
             recipe.model.weights = folder.appendingPathComponent("DiT.pt").path
             recipe.finetune.minimax.batchSize = 4
             recipe.finetune.minimax.steps = 3
@@ -70,19 +62,6 @@ struct ForeignModelTests {
             recipe.evaluate.networks = []
             try body(folder, recipe, weights)
         }
-    }
-
-    private func pipeline(
-        _ recipe: Recipe,
-        _ folder: URL,
-        isInterrupted: @escaping () -> Bool = { false }
-    ) throws -> Pipeline {
-        try Pipeline(
-            recipe,
-            in: folder,
-            environment: .init(isInterrupted: isInterrupted),
-            observer: SilentObserver()
-        )
     }
 
     private func state(_ run: URL, _ name: String) throws -> StateDictionary {
@@ -234,21 +213,22 @@ struct ForeignModelTests {
                 return error?.description ?? ""
             }
             #expect(message("small_encoder.safetensors").contains("no diffusion transformer"))
-            var generator = RandomGenerator(seed: 1)
-            var wide = architecture
-            wide.channels = 16
-            try Safetensors.save(
-                DiT(wide, using: &generator).state(),
-                to: folder.appendingPathComponent("wide.safetensors")
-            )
-            #expect(message("wide.safetensors").contains("16 channels"))
-            var large = architecture
-            large.inputSize = 32
-            try Safetensors.save(
-                DiT(large, using: &generator).state(),
-                to: folder.appendingPathComponent("large.safetensors")
-            )
-            #expect(message("large.safetensors").contains("256×256"))
+            func message(of name: String, _ change: (inout DiT.Configuration) -> Void) throws
+                -> String
+            {
+                var other = architecture
+                change(&other)
+                var generator = RandomGenerator(seed: 1)
+                try Safetensors.save(
+                    DiT(other, using: &generator).state(),
+                    to: folder.appendingPathComponent("\(name).safetensors")
+                )
+                return message("\(name).safetensors")
+            }
+            let wide = try message(of: "wide") { $0.channels = 16 }
+            #expect(wide.contains("16 channels"))
+            let large = try message(of: "large") { $0.inputSize = 32 }
+            #expect(large.contains("256×256"))
         }
     }
 }

@@ -27,21 +27,12 @@ struct LatentPipelineTests {
                     )
                 }
             }
-            let model = try TinyAutoencoder(.init(width: 8))
-            var generator = RandomGenerator(seed: 2, purpose: .initialization)
-            model.initializeWeights(using: &generator)
-            for part in ["encoder", "decoder"] {
-                try Safetensors.save(
-                    model.state().removingPrefix("\(part)."),
-                    to: folder.appendingPathComponent("small_\(part).safetensors")
-                )
-            }
             var recipe = Recipe()
             recipe.data.train.path = folder.appendingPathComponent("train").path
             recipe.data.test.path = folder.appendingPathComponent("test").path
             recipe.data.size = 32
             recipe.data.channels = 3
-            recipe.model.autoencoder = folder.appendingPathComponent("small").path
+            recipe.model.autoencoder = try writeTinyAutoencoder(in: folder)
             recipe.model.weights = folder.appendingPathComponent("model.safetensors").path
             recipe.pretrain.patchSize = 2
             recipe.pretrain.hiddenSize = 16
@@ -57,19 +48,6 @@ struct LatentPipelineTests {
             recipe.sample.batchSize = 2
             try body(folder, recipe)
         }
-    }
-
-    private func pipeline(
-        _ recipe: Recipe,
-        _ folder: URL,
-        isInterrupted: @escaping () -> Bool = { false }
-    ) throws -> Pipeline {
-        try Pipeline(
-            recipe,
-            in: folder,
-            environment: .init(isInterrupted: isInterrupted),
-            observer: SilentObserver()
-        )
     }
 
     @Test("latents are cached once, and the surrogate has images of the right size")
@@ -132,15 +110,8 @@ struct LatentPipelineTests {
             }
             #expect(message("none") { $0.model.autoencoder = "" }.contains("model.autoencoder"))
             #expect(message("size") { $0.data.size = 64 }.contains("4×4×4"))
-            let wide = folder.appendingPathComponent("wide")
-            let model = try TinyAutoencoder(.init(latentChannels: 16, width: 8))
-            for part in ["encoder", "decoder"] {
-                try Safetensors.save(
-                    model.state().removingPrefix("\(part)."),
-                    to: URL(fileURLWithPath: "\(wide.path)_\(part).safetensors")
-                )
-            }
-            #expect(message("wide") { $0.model.autoencoder = wide.path }.contains("trained"))
+            let wide = try writeTinyAutoencoder(named: "wide", latentChannels: 16, in: folder)
+            #expect(message("wide") { $0.model.autoencoder = wide }.contains("trained"))
             let missing = #expect(throws: RunError.self) {
                 var other = recipe
                 other.model.autoencoder = folder.appendingPathComponent("nothing").path

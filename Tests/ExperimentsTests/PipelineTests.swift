@@ -61,19 +61,6 @@ private func tinyRecipe(_ folder: URL) -> Recipe {
     return recipe
 }
 
-private func pipeline(
-    _ recipe: Recipe,
-    _ url: URL,
-    isInterrupted: @escaping () -> Bool = { false }
-) throws -> Pipeline {
-    try Pipeline(
-        recipe,
-        in: url,
-        environment: .init(isInterrupted: isInterrupted),
-        observer: SilentObserver()
-    )
-}
-
 /// Everything that must not depend on interruptions.
 private func outcome(_ run: URL) throws -> [String: Data] {
     var files = [String: Data]()

@@ -17,10 +17,7 @@ extension AutoencoderKL {
     public static func load(folder: URL) throws -> AutoencoderKL {
         try load(
             configuration: configuration(contentsOf: folder.appendingPathComponent("config.json")),
-            weights: AutoencoderFiles.state(
-                of: AutoencoderFiles.weights(inFolder: folder),
-                as: .autoencoderKL
-            )
+            weights: AutoencoderFiles.state(inFolder: folder, as: .autoencoderKL)
         )
     }
 

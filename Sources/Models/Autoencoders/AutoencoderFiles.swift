@@ -60,7 +60,7 @@ public enum AutoencoderFiles {
                 == true
             {
                 return try TinyAutoencoder.load(
-                    weights: state(of: weights(inFolder: place), as: .tinyAutoencoder)
+                    weights: state(inFolder: place, as: .tinyAutoencoder)
                 )
             }
             return try AutoencoderKL.load(folder: place)
@@ -117,16 +117,17 @@ public enum AutoencoderFiles {
         )
     }
 
-    /// The file of weights in a folder of diffusers.
-    static func weights(inFolder folder: URL) -> URL {
-        let names = ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"]
-        let files = names.map(folder.appendingPathComponent)
-        return files.first(where: exists) ?? files[0]
-    }
-
-    /// The tensors of a file by native name; as they are where the model is not recognised, so
-    /// that loading them tells what does not fit.
-    static func state(of file: URL, as layout: WeightLayout) throws -> StateDictionary {
+    /// The tensors of a folder of diffusers by native name; as they are where the model is not
+    /// recognised, so that loading them tells what does not fit.
+    static func state(inFolder folder: URL, as layout: WeightLayout) throws -> StateDictionary {
+        guard let file = Checkpoint.weights(inFolder: folder) else {
+            throw CheckpointError(
+                .notFound,
+                file: folder.path,
+                "There is no diffusion_pytorch_model.safetensors or .bin beside config.json.",
+                remedy: "Fetch the weights too."
+            )
+        }
         let checkpoint = try Checkpoint(contentsOf: file)
         guard let found = checkpoint.recognizedWeights(), found.layout.native == layout else {
             return checkpoint.state()
