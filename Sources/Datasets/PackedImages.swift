@@ -41,30 +41,17 @@ package struct PackedImages: Sendable {
     ///
     /// - Parameters:
     ///   - images: The source.
-    ///   - centerCrop: Width and height in pixels of the ADM centre crop to make of every image;
-    ///     `nil` keeps the images as they are.
-    ///   - middleSquare: Width and height in pixels of torchvision's Resize and CenterCrop, which
-    ///     evaluations make: the shorter side is brought to this size with a bilinear filter,
-    ///     also if it is smaller, and the middle is cut out; `nil` keeps the images as they are.
-    ///   - channels: 1 or 3 to convert every image; `nil` keeps them as they are.
+    ///   - preparation: What is done to every image.
     ///   - policy: Whether images that cannot be read are an error or left out.
     /// - Throws: ``DatasetError`` naming unreadable images, or the first image whose size or
     ///   channels differ from the others'.
     package init(
         loading images: some LabelledImages,
-        centerCrop: Int? = nil,
-        middleSquare: Int? = nil,
-        channels: Int? = nil,
+        preparation: ImagePreparation,
         unreadable policy: UnreadableImagePolicy = .refuse
     ) throws {
         @Sendable func prepared(_ index: Int) throws -> Image {
-            var image = try images.image(at: index)
-            if let centerCrop { image = image.centerCropped(to: centerCrop) }
-            if let middleSquare {
-                image = image.resized(shortSide: middleSquare).middleSquare(of: middleSquare)
-            }
-            if let channels { image = image.converted(toChannels: channels) }
-            return image
+            preparation(try images.image(at: index))
         }
 
         // The first image that can be read decides what all of them must look like.
@@ -143,6 +130,27 @@ package struct PackedImages: Sendable {
         classNames = images.classNames
         indices = kept
         self.skipped = skipped
+    }
+
+    /// Loads all images of a source, cropped by the ADM centre crop and converted.
+    ///
+    /// - Parameters:
+    ///   - images: The source.
+    ///   - centerCrop: Width and height in pixels of the crop; `nil` keeps the images as they are.
+    ///   - channels: 1 or 3 to convert every image; `nil` keeps them as they are.
+    ///   - policy: Whether images that cannot be read are an error or left out.
+    /// - Throws: As the other initializer.
+    package init(
+        loading images: some LabelledImages,
+        centerCrop: Int? = nil,
+        channels: Int? = nil,
+        unreadable policy: UnreadableImagePolicy = .refuse
+    ) throws {
+        try self.init(
+            loading: images,
+            preparation: ImagePreparation(centerCrop: centerCrop, channels: channels),
+            unreadable: policy
+        )
     }
 
     private enum Failure: Equatable, Sendable {

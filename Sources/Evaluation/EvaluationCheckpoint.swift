@@ -16,6 +16,10 @@ struct EvaluationCheckpoint {
         let seeds: [Int]
         let epochs: Int
         let evaluations: Int
+        /// How the epoch is chosen, if that changes the training; nil: it does not.
+        let selection: String?
+        /// The SHA-256 of the teacher.
+        let teacher: String?
         let precision: Precision
         let device: String
 
@@ -30,6 +34,8 @@ struct EvaluationCheckpoint {
                 ("seeds", seeds == other.seeds),
                 ("epochs", epochs == other.epochs),
                 ("evaluations", evaluations == other.evaluations),
+                ("selection", selection == other.selection),
+                ("teacher", teacher == other.teacher),
                 ("precision", precision == other.precision),
                 ("device", device == other.device),
             ]

@@ -4,6 +4,16 @@ import Training
 
 /// What is measured, and how.
 public struct EvaluationOptions: Sendable, Equatable {
+    /// The epoch whose accuracy is reported.
+    public enum Selection: String, Codable, Sendable, CaseIterable {
+        /// The last one.
+        case last
+        /// The best one on the test set, as published: the test set is part of the choice.
+        case best
+        /// The best one on training images that are held back: neither trained on nor tested on.
+        case holdout
+    }
+
     /// What made the training set, as it is called in results, for example `minimax`.
     public var method: String
     /// The network that is trained.
@@ -14,6 +24,12 @@ public struct EvaluationOptions: Sendable, Equatable {
     public var epochs: Int?
     /// How often the test set is looked at in one run; published: 100.
     public var evaluations: Int
+    /// The epoch whose accuracy is reported.
+    public var selection: Selection
+    /// Share of the training images of each class that is held back, for `Selection.holdout`.
+    public var heldBackShare: Double
+    /// How the training images were chosen from more, as it is written in results; nil: all.
+    public var choice: String?
     /// One run for each seed.
     public var seeds: [Int]
     /// Type in which the network is computed; nil: the fastest on the device.
@@ -26,6 +42,9 @@ public struct EvaluationOptions: Sendable, Equatable {
         evaluationProtocol: EvaluationProtocol = .guHard28,
         epochs: Int? = nil,
         evaluations: Int = 100,
+        selection: Selection = .last,
+        heldBackShare: Double = 0.2,
+        choice: String? = nil,
         seeds: [Int] = [0, 1, 2],
         precision: Precision? = nil
     ) {
@@ -34,6 +53,9 @@ public struct EvaluationOptions: Sendable, Equatable {
         self.evaluationProtocol = evaluationProtocol
         self.epochs = epochs
         self.evaluations = evaluations
+        self.selection = selection
+        self.heldBackShare = heldBackShare
+        self.choice = choice
         self.seeds = seeds
         self.precision = precision
     }
@@ -53,6 +75,13 @@ public struct EvaluationOptions: Sendable, Equatable {
             throw TrainingError(
                 .invalidOption,
                 "evaluations must be at least 1; it is \(evaluations)."
+            )
+        }
+        guard selection != .holdout || (0 < heldBackShare && heldBackShare < 1) else {
+            throw TrainingError(
+                .invalidOption,
+                "The share of images held back must be above 0 and below 1; it is "
+                    + "\(heldBackShare)."
             )
         }
     }

@@ -1,125 +1,136 @@
+import Models
 import Training
 
 /// How the accuracy on a surrogate dataset is measured.
 ///
 /// It holds everything that must be the same for two numbers to be comparable, and never changes
-/// once it has a name.
+/// once it has a name. What is changed by an option is part of its name: `rded-soft-300+size=64`.
 public struct EvaluationProtocol: Sendable, Equatable {
-    /// How the weights are updated: SGD with momentum 0.9, the learning rate ×0.2 at ⅔ and ⅚ of the
-    /// epochs.
+    /// How the weights are updated.
     public struct Optimization: Sendable, Equatable {
+        /// How the weights are changed.
+        public var update = TrainingOptions.Update.sgd
         /// Step size of the first epochs.
-        public let learningRate: Double
+        public var learningRate: Double
+        /// How it falls.
+        public var schedule = TrainingOptions.Schedule.twoSteps
+        /// Factor of the learning rate at each step of the schedule.
+        public var decayFactor = 0.2
         /// Share of a weight taken away in a step of size 1.
-        public let weightDecay: Double
+        public var weightDecay: Double
         /// Images a step.
-        public let batchSize: Int
-
-        /// The published one.
-        static let usual = Optimization(learningRate: 0.01, weightDecay: 5e-4, batchSize: 64)
-
-        /// The published one for more than 100 classes.
-        static let manyClasses = Optimization(learningRate: 0.1, weightDecay: 1e-4, batchSize: 128)
+        public var batchSize: Int
     }
 
-    /// Its name in results.
-    public let id: String
-    /// Pixels a side of the images.
-    public let imageSize: Int
+    /// What a network learns from.
+    public enum Labels: Sendable, Equatable {
+        /// The class of each image.
+        case hard
+        /// What a teacher says of the images as the student sees them, softened by a temperature.
+        case soft(temperature: Double)
+        /// The same with changes of the images that are drawn once for all students, so that the
+        /// teacher's scores can be stored.
+        case storedSoft(temperature: Double, imageSeed: UInt64)
+    }
+
+    /// Rules that depend on numbers of images and classes.
+    enum Rules: Sendable {
+        /// Those of Minimax Diffusion for up to 100 classes.
+        case gu
+        /// Those of Minimax Diffusion, with settings of their own for more than 100 classes.
+        case guPhotographs
+        /// Those of DM and DSA.
+        case dsa
+        /// Those of RDED.
+        case rded
+        /// Those of SRe2L.
+        case fkd
+    }
+
+    /// The name without variations.
+    public let baseID: String
+    /// What was changed by options.
+    public internal(set) var variation = Variation()
+    /// Pixels a side of the images, before variations.
+    let usualImageSize: Int
     /// Channels of the images.
     public let channels: Int
     /// Whether `load` brings images of any size to `imageSize` and `channels`; others are refused.
     public let resizesImages: Bool
     /// What images are normalised by; nil: mean and deviation of the training set.
     public let statistics: ChannelStatistics?
+    /// How training images are changed, before variations.
+    let usualAugmentation: Augmentation
+    /// How normalised training images are changed after that.
+    public let siamese: SiameseAugmentation?
+    /// Whether images of a batch are mixed.
+    public let usesCutMix: Bool
+    /// What a network learns from, before variations.
+    let usualLabels: Labels
+    /// Share of the epochs that must be done before the test set is looked at.
+    public internal(set) var firstLook: Double
+    let rules: Rules
+
+    /// Its name in results, with what differs: `gu-hard-28+epochs=300`.
+    public var id: String { baseID + variation.description }
+
+    /// Pixels a side of the images.
+    public var imageSize: Int { variation.size ?? usualImageSize }
+
     /// How training images are changed.
-    public let augmentation: Augmentation
-    /// How weights are updated for up to 100 classes.
-    private let optimization: Optimization
-    /// How weights are updated for more than 100 classes.
-    private let manyClassOptimization: Optimization
-
-    /// The hard-label protocol of Minimax Diffusion (Gu et al., CVPR 2024, `train.py`) for grey
-    /// images of 28×28 pixels.
-    ///
-    /// Normalisation by the training set, RandomResizedCrop (0.5 to 1), mirror images, brightness
-    /// and contrast 0.4, CutMix in every step; SGD with momentum 0.9, weight decay 5e-4 and
-    /// learning rate 0.01, ×0.2 at ⅔ and ⅚ of the epochs; batches of 64. Without saturation and
-    /// lighting, which need colours, and with mirror images although some things have a left and a
-    /// right.
-    public static let guHard28 = EvaluationProtocol(
-        id: "gu-hard-28",
-        imageSize: 28,
-        channels: 1,
-        resizesImages: false,
-        statistics: nil,
-        augmentation: .publishedGrey,
-        optimization: .usual,
-        manyClassOptimization: .usual
-    )
-
-    /// The published protocol on photographs: all numbers of the paper are measured at 224 pixels,
-    /// also those of images generated at 256.
-    public static let guHard224 = guHard(imageSize: 224)
-
-    /// The published protocol with images of 256×256 pixels.
-    public static let guHard256 = guHard(imageSize: 256)
-
-    /// The rules of the published protocol at 64×64 pixels; the size is this package's own, for
-    /// small machines.
-    public static let guHard64 = guHard(imageSize: 64)
-
-    /// The rules of the published protocol at 128×128 pixels; the size is this package's own, for
-    /// small machines.
-    public static let guHard128 = guHard(imageSize: 128)
-
-    /// The hard-label protocol of Minimax Diffusion (Gu et al., CVPR 2024, `train.py`) for
-    /// photographs, `gu-hard-SIZE`.
-    ///
-    /// Training and test images: the shorter side to the size (bilinear, antialiased), the middle
-    /// square, normalisation by ImageNet's mean and deviation. Training images: RandomResizedCrop
-    /// (area 0.5 to 1, ratio ¾ to 4/3), mirror images, brightness, contrast and saturation 0.4 in
-    /// random order, lighting 0.1, CutMix in every step. SGD with momentum 0.9, weight decay 5e-4
-    /// and learning rate 0.01, ×0.2 at ⅔ and ⅚ of the epochs; batches of 64. For more than 100
-    /// classes weight decay 1e-4, learning rate 0.1 and batches of 128.
-    ///
-    /// - Parameter imageSize: Pixels a side; published: 224.
-    /// - Returns: The protocol.
-    package static func guHard(imageSize: Int) -> EvaluationProtocol {
-        EvaluationProtocol(
-            id: "gu-hard-\(imageSize)",
-            imageSize: imageSize,
-            channels: 3,
-            resizesImages: true,
-            statistics: .imageNet,
-            augmentation: .published,
-            optimization: .usual,
-            manyClassOptimization: .manyClasses
-        )
-    }
-
-    /// Every protocol.
-    public static let all: [EvaluationProtocol] = [
-        guHard28, guHard64, guHard128, guHard224, guHard256,
-    ]
-
-    /// The protocol with a name.
-    ///
-    /// - Parameter id: Its name, without variations.
-    /// - Returns: The protocol.
-    /// - Throws: `TrainingError` that lists the names there are.
-    public static func named(_ id: String) throws(TrainingError) -> EvaluationProtocol {
-        guard let match = all.first(where: { $0.id == id }) else {
-            let names = all.map(\.id).joined(separator: ", ")
-            throw TrainingError(
-                .invalidOption,
-                "\"\(id)\" is no evaluation protocol: expected one of \(names)."
-            )
+    public var augmentation: Augmentation {
+        var augmentation = usualAugmentation
+        if augmentation.cropSize != nil { augmentation.cropSize = imageSize }
+        if let patches = variation.patches {
+            augmentation.patchGrid = patches
+            augmentation.cropScale = 1 / Double(patches)...1
         }
-        return match
+        return augmentation
     }
 
-    /// The published number of epochs: fewer images are seen more often.
+    /// What a network learns from.
+    public var labels: Labels {
+        guard let temperature = variation.temperature else { return usualLabels }
+        switch usualLabels {
+        case .hard: return .hard
+        case .soft: return .soft(temperature: temperature)
+        case .storedSoft(_, let seed):
+            return .storedSoft(temperature: temperature, imageSeed: seed)
+        }
+    }
+
+    /// Whether a teacher is needed.
+    public var needsTeacher: Bool { usualLabels != .hard }
+
+    /// Pixels of the shorter side of test images before the middle is cut out.
+    public var testShortSide: Int {
+        switch rules {
+        case .rded, .fkd: imageSize * 256 / 224
+        default: imageSize
+        }
+    }
+
+    /// The number of epochs.
+    ///
+    /// - Parameters:
+    ///   - imagesPerClass: Images of one class.
+    ///   - classCount: Number of classes.
+    /// - Returns: That of the variation, or of the protocol.
+    public func epochs(imagesPerClass: Int, classCount: Int) -> Int {
+        variation.epochs ?? usualEpochs(imagesPerClass: imagesPerClass, classCount: classCount)
+    }
+
+    /// The protocol's number of epochs, before variations.
+    func usualEpochs(imagesPerClass: Int, classCount: Int) -> Int {
+        switch rules {
+        case .gu, .guPhotographs:
+            EvaluationProtocol.epochs(imagesPerClass: imagesPerClass, classCount: classCount)
+        case .dsa: 1000
+        case .rded, .fkd: 300
+        }
+    }
+
+    /// The published number of epochs of Minimax Diffusion: fewer images are seen more often.
     ///
     /// - Parameters:
     ///   - imagesPerClass: Images of one class.
@@ -140,21 +151,76 @@ public struct EvaluationProtocol: Sendable, Equatable {
 
     /// How weights are updated.
     ///
-    /// - Parameter classCount: Number of classes; above 100 photographs have rules of their own.
-    /// - Returns: Learning rate, weight decay and batch size.
-    public func optimization(classCount: Int) -> Optimization {
-        classCount > 100 ? manyClassOptimization : optimization
+    /// - Parameters:
+    ///   - classCount: Number of classes.
+    ///   - imagesPerClass: Images of one class.
+    ///   - network: The network; RDED has learning rates of their own for some.
+    /// - Returns: The rule, its learning rate and batch size.
+    public func optimization(
+        classCount: Int,
+        imagesPerClass: Int = 10,
+        network: NetworkName? = nil
+    ) -> Optimization {
+        var result =
+            switch rules {
+            case .guPhotographs where classCount > 100:
+                Optimization(learningRate: 0.1, weightDecay: 1e-4, batchSize: 128)
+            case .gu, .guPhotographs:
+                Optimization(learningRate: 0.01, weightDecay: 5e-4, batchSize: 64)
+            case .dsa:
+                Optimization(
+                    learningRate: 0.01,
+                    schedule: .oneStep,
+                    decayFactor: 0.1,
+                    weightDecay: 5e-4,
+                    batchSize: 256
+                )
+            case .rded:
+                Optimization(
+                    update: .adamW,
+                    learningRate: 0.001,
+                    schedule: .halfCosine,
+                    weightDecay: 0.01,
+                    // 50 for 10 images a class, 100 for 50; twice as many for many classes.
+                    batchSize: (imagesPerClass > 10 ? 100 : 50) * (classCount >= 100 ? 2 : 1)
+                )
+            case .fkd:
+                Optimization(
+                    update: .adamW,
+                    learningRate: 0.001,
+                    schedule: .cosine,
+                    weightDecay: 0.01,
+                    batchSize: 1024
+                )
+            }
+        if let batch = variation.batch { result.batchSize = batch }
+        return result
     }
 
+    /// Looks at the test set from the first epoch on: for estimates of a few epochs.
+    package mutating func looksAtOnce() { firstLook = 0 }
+
     /// Makes sure that a set has images of the right size.
-    func validate(_ set: ImageSet, subject: String) throws(TrainingError) {
-        guard set.height == imageSize, set.width == imageSize, set.channels == channels else {
+    ///
+    /// - Parameters:
+    ///   - set: The images.
+    ///   - role: What they are for; training images that are cropped later may be larger or smaller.
+    ///   - subject: What the set is called in the message.
+    /// - Throws: `TrainingError` that tells both sizes.
+    func validate(_ set: ImageSet, for role: Role, subject: String) throws(TrainingError) {
+        let isCroppedLater = role == .train && augmentation.cropSize != nil
+        let fits = set.height == imageSize && set.width == imageSize
+        guard fits || isCroppedLater, set.channels == channels else {
             throw TrainingError(
                 .unfitImages,
                 "The protocol \(id) is for images of \(imageSize)×\(imageSize) pixels with "
                     + "\(channels) channel\(channels == 1 ? "" : "s"); those of \(subject) have "
                     + "\(set.width)×\(set.height) with \(set.channels). Resize the images, or "
-                    + "choose another protocol."
+                    + "choose another protocol"
+                    + (resizesImages
+                        ? "."
+                        : ": gu-hard-64 and its "
+                            + "relatives resize photographs of any size.")
             )
         }
     }

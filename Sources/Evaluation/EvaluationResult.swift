@@ -12,38 +12,6 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         public let images: Int
     }
 
-    /// The same measurement over several seeds.
-    public struct Accuracy: Codable, Sendable, Equatable {
-        /// One value a seed, in the order of the seeds.
-        public let values: [Double]
-        /// Their mean.
-        public let mean: Double
-        /// Their deviation, divided by n − 1; nil (null) for one seed.
-        public let sampleDeviation: Double?
-        /// Their deviation, divided by n, as published.
-        public let populationDeviation: Double
-
-        /// Summarises one or more values.
-        public init(_ values: [Double]) {
-            self.values = values
-            let count = Double(values.count)
-            let mean = values.reduce(0, +) / count
-            let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-            self.mean = mean
-            sampleDeviation = values.count > 1 ? (squares / (count - 1)).squareRoot() : nil
-            populationDeviation = (squares / count).squareRoot()
-        }
-
-        /// Writes null, not nothing, for a deviation that one seed leaves unknown.
-        public func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(values, forKey: .values)
-            try container.encode(mean, forKey: .mean)
-            try container.encode(sampleDeviation, forKey: .sampleDeviation)
-            try container.encode(populationDeviation, forKey: .populationDeviation)
-        }
-    }
-
     /// What made the training set.
     public let method: String
     /// Training images of one class; the rounded mean where classes differ.
@@ -72,6 +40,23 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public let last: Accuracy
     /// Best accuracy of all looks: the epoch is chosen on the test set, as published.
     public let best: Accuracy
+    /// The epoch whose accuracy is reported; nil in results of older versions: the last.
+    public let selection: EvaluationOptions.Selection?
+    /// Accuracy at the epochs that images held back have chosen; nil if none were.
+    public let selected: Accuracy?
+    /// Number of training images that were held back.
+    public let heldBackImages: Int?
+    /// How the training images were chosen from more; nil: all of them.
+    public let choice: String?
+    /// What labelled the training images; nil: their classes.
+    public let teacher: Teacher.Record?
+    /// Names of the classes, in the order of `perClass` and `confusion`.
+    public let classNames: [String]?
+    /// Share of each class's test images that were right after the last epoch, mean over the seeds.
+    public let perClass: [Double]?
+    /// Test images by their class (row) and the class that was found (column) after the last epoch,
+    /// summed over the seeds; nil for more than 100 classes.
+    public let confusion: [[Int]]?
     /// Time of all runs.
     public let seconds: Double
     /// Largest memory in use meanwhile.
@@ -81,6 +66,16 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         case method, imagesPerClass, network
         case evaluationProtocol = "protocol"
         case classes, train, test, seeds, epochs, evaluations, precision, device, last, best
+        case selection, selected, heldBackImages, choice, teacher, classNames, perClass, confusion
         case seconds, peakMemoryBytes
+    }
+
+    /// The accuracy that is reported: after the last epoch unless another was asked for.
+    public var headline: Accuracy {
+        switch selection ?? .last {
+        case .last: last
+        case .best: best
+        case .holdout: selected ?? last
+        }
     }
 }

@@ -5,8 +5,9 @@ import Training
 
 /// A measurement in progress.
 struct EvaluationRun {
-    private let plan: EvaluationPlan
+    let plan: EvaluationPlan
     private let checkpoint: URL?
+    private let labelling: (any SoftLabelling)?
     private(set) var record: EvaluationCheckpoint.Record
     /// Weights and momentum of an interrupted seed.
     private var pending: StateDictionary?
@@ -19,12 +20,20 @@ struct EvaluationRun {
     ) throws {
         self.plan = plan
         self.checkpoint = checkpoint
+        labelling = try plan.labelling()
         record = EvaluationCheckpoint.Record(identity: plan.identity)
         Memory.resetPeak(on: plan.device)
         guard let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) else {
             return
         }
-        let saved = try EvaluationCheckpoint.load(checkpoint)
+        let saved: EvaluationCheckpoint
+        do {
+            saved = try EvaluationCheckpoint.load(checkpoint)
+        } catch is DecodingError {
+            let reason = "\(checkpoint.path) was written by another version."
+            _ = try progress(.ignoredCheckpoint(reason))
+            return
+        }
         let differences = saved.record.identity.differences(from: plan.identity)
         guard differences.isEmpty else {
             let reason =
@@ -68,8 +77,10 @@ struct EvaluationRun {
             state,
             on: plan.train,
             testing: plan.test,
+            holdingBack: plan.heldBack,
             normalizedBy: plan.statistics,
-            options: options
+            options: options,
+            teacher: labelling
         ) { event in
             if checkpoint != nil, clock.now - sinceSaving > interval {
                 note(clock.now - sinceSaving)
@@ -88,6 +99,7 @@ struct EvaluationRun {
             try save(state)
             throw EvaluationInterruption(isSaved: checkpoint != nil)
         }
+        if position == 0, let file = plan.networkFile { try keep(state, in: file) }
         record.finished.append(state.record)
         record.current = nil
         try save(nil)
@@ -97,6 +109,24 @@ struct EvaluationRun {
         if isStopped || answer == .stop, position < count - 1 {
             throw EvaluationInterruption(isSaved: checkpoint != nil)
         }
+    }
+
+    /// Writes the trained network with all that is needed to use it.
+    private func keep(_ state: TrainingState, in file: URL) throws {
+        let identity = plan.identity
+        var description = TrainedNetwork.Description(
+            network: plan.options.network,
+            imageSize: plan.options.evaluationProtocol.imageSize,
+            channels: plan.train.channels,
+            statistics: plan.statistics,
+            classNames: plan.train.classNames,
+            origin: "trained on \(identity.train.path) (\(identity.train.images) images), "
+                + "protocol \(identity.evaluationProtocol), seed \(plan.options.seeds[0])"
+        )
+        description.testFingerprint = identity.test.fingerprint
+        description.accuracy = state.record.last
+        try TrainedNetwork(description: description, weights: state.classifier.state())
+            .save(to: file)
     }
 
     /// Adds time, and the memory used up to now.
@@ -110,28 +140,5 @@ struct EvaluationRun {
         record.current = state?.record
         let tensors = state?.tensors() ?? StateDictionary()
         try EvaluationCheckpoint(record: record, tensors: tensors).save(to: checkpoint)
-    }
-
-    /// What was measured, when all seeds are done.
-    var result: EvaluationResult {
-        let identity = plan.identity
-        return EvaluationResult(
-            method: identity.method,
-            imagesPerClass: plan.imagesPerClass,
-            network: identity.network,
-            evaluationProtocol: identity.evaluationProtocol,
-            classes: plan.train.classCount,
-            train: identity.train,
-            test: identity.test,
-            seeds: identity.seeds,
-            epochs: identity.epochs,
-            evaluations: identity.evaluations,
-            precision: identity.precision.rawValue,
-            device: identity.device,
-            last: .init(record.finished.compactMap(\.last)),
-            best: .init(record.finished.compactMap(\.best)),
-            seconds: record.seconds,
-            peakMemoryBytes: record.peakMemoryBytes
-        )
     }
 }

@@ -47,10 +47,18 @@ extension Pipeline {
         }
         let data = try data()
         let all = try ImageFolder(folder.path(place))
-        let files: any LabelledImages =
-            count.map { all.subset(all.chosenPerClass($0, seed: seed).flatMap(\.self)) } ?? all
-        let options = try evaluationOptions(method: method, network: network)
-        let images = try RunData.load(files, recipe.data, for: options.evaluationProtocol)
+        var options = try evaluationOptions(method: method, network: network)
+        var files: any LabelledImages = all
+        if let count {
+            let chosen = try recipe.evaluate.choose.choose(count, of: all, seed: seed)
+            (files, options.choice) = (chosen.images, chosen.record)
+        }
+        let images = try RunData.load(
+            files,
+            recipe.data,
+            for: options.evaluationProtocol,
+            role: .train
+        )
         let test = try data.testSet(for: options.evaluationProtocol)
         var watch = Stopwatch(stage, in: folder, on: device)
         let name = "evaluate-\(method)-\(network)" + (count.map { "-\($0)" } ?? "")
@@ -64,6 +72,8 @@ extension Pipeline {
             test: test,
             options: options,
             on: device,
+            teacher: try teacher(),
+            softLabels: folder.path("soft-labels/\(name.dropFirst("evaluate-".count))"),
             checkpoint: checkpoint
         ) { event in
             try self.report(event, stage: stage, method: method, network: network, count: count)
@@ -89,6 +99,12 @@ extension Pipeline {
         }
     }
 
+    /// The teacher of the recipe.
+    private func teacher() throws -> Teacher? {
+        let path = recipe.evaluate.teacher
+        return path.isEmpty ? nil : try Teacher(contentsOf: InstalledFiles.url(path), on: device)
+    }
+
     func evaluationOptions(method: String, network: String) throws -> EvaluationOptions {
         let settings = recipe.evaluate
         return EvaluationOptions(
@@ -97,6 +113,7 @@ extension Pipeline {
             evaluationProtocol: try .named(settings.evaluationProtocol),
             epochs: settings.epochs > 0 ? settings.epochs : nil,
             evaluations: settings.evaluations,
+            selection: settings.select,
             seeds: settings.seeds,
             precision: environment.precision == .bfloat16 ? .bfloat16 : .float32
         )

@@ -1,5 +1,6 @@
 import Datasets
 import Distillation
+import Evaluation
 import Foundation
 import Models
 
@@ -197,15 +198,25 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
     /// The networks: `convnet-DEPTH`, `resnet-ap-10`, `resnet-18`.
     public var networks = ["convnet-3"]
     /// The protocol: `gu-hard-28` for grey images, `gu-hard-224` for photographs as published, or
-    /// the same at 64, 128 or 256 pixels.
+    /// the same at 64, 128 or 256 pixels; `rded-soft-300` and `fkd-300` with a teacher; `dm-dsa-28`
+    /// and `dm-dsa-32`. Variations are part of the name: `rded-soft-300+size=64`.
     public var evaluationProtocol = "gu-hard-28"
+    /// A network that `distill evaluate --save` has trained on the whole dataset, for protocols with
+    /// soft labels; empty for none.
+    public var teacher = ""
     /// Images of each class that networks are trained on, one training for each number, chosen from
-    /// those that were made by the seed; empty for all of them.
+    /// those that were made; empty for all of them.
     public var imagesPerClass: [Int] = []
+    /// How they are chosen: `random`, by the seed, or `first`, the first in string order of their
+    /// files, as the published experiments do.
+    public var choose = ImageChoice.random
     /// Epochs of training; 0 takes them from the protocol's table by images per class.
     public var epochs = 0
     /// How often the test set is looked at; published: 100.
     public var evaluations = 5
+    /// The epoch whose accuracy is reported: `last`; `best`, chosen on the test set, as published;
+    /// or `holdout`, chosen on a fifth of the training images, which is held back.
+    public var select = EvaluationOptions.Selection.last
     /// One network is trained for each seed.
     public var seeds = [0, 1, 2]
 
@@ -215,6 +226,6 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case networks
         case evaluationProtocol = "protocol"
-        case imagesPerClass, epochs, evaluations, seeds
+        case teacher, imagesPerClass, choose, epochs, evaluations, select, seeds
     }
 }

@@ -7,10 +7,12 @@ extension RunData {
     static func load(
         _ images: any LabelledImages,
         _ settings: DataSettings,
-        for evaluationProtocol: EvaluationProtocol
+        for evaluationProtocol: EvaluationProtocol,
+        role: EvaluationProtocol.Role
     ) throws -> ImageSet {
         try evaluationProtocol.load(
             images,
+            for: role,
             centerCrop: settings.size > 0 ? settings.size : nil,
             channels: settings.channels > 0 ? settings.channels : nil
         )
@@ -29,7 +31,12 @@ extension RunData {
             )
         }
         let set = EvaluationSet(
-            images: try RunData.load(testSource, settings, for: evaluationProtocol),
+            images: try RunData.load(
+                testSource,
+                settings,
+                for: evaluationProtocol,
+                role: .test
+            ),
             path: testPath,
             fingerprint: testFingerprint
         )
@@ -44,7 +51,12 @@ extension RunData {
     ) throws -> EvaluationSet {
         let chosen = source.chosenPerClass(imagesPerClass, seed: 0).flatMap(\.self)
         return EvaluationSet(
-            images: try RunData.load(source.subset(chosen), settings, for: evaluationProtocol),
+            images: try RunData.load(
+                source.subset(chosen),
+                settings,
+                for: evaluationProtocol,
+                role: .train
+            ),
             path: settings.train.path,
             fingerprint: trainFingerprint
         )

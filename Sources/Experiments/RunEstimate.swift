@@ -258,10 +258,11 @@ func estimateOneSeed(
     train: EvaluationSet,
     test: EvaluationSet,
     options: EvaluationOptions,
-    on device: Device
+    on device: Device,
+    teacher: Teacher? = nil
 ) throws -> (seconds: Double, epochs: Int) {
     let classCount = train.images.classCount
-    let usual = EvaluationProtocol.epochs(
+    let usual = options.evaluationProtocol.epochs(
         imagesPerClass: train.images.count / max(classCount, 1),
         classCount: classCount
     )
@@ -271,7 +272,14 @@ func estimateOneSeed(
     few.evaluations = 2
     few.seeds = [0]
     var marks = [ContinuousClock.Instant]()
-    _ = try evaluate(train: train, test: test, options: few, on: device) { event in
+    few.evaluationProtocol.looksAtOnce()
+    _ = try evaluate(
+        train: train,
+        test: test,
+        options: few,
+        on: device,
+        teacher: teacher
+    ) { event in
         if case .training(.epoch, _, _, _) = event { marks.append(.now) }
         return .continue
     }

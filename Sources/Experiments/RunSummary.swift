@@ -4,14 +4,17 @@ import Foundation
 extension RunResults {
     /// The accuracies as a table for people, percent with one decimal.
     public var table: String {
-        let header = [
-            "method", "images/class", "network", "last %", "best % (chosen on the test set)",
-        ]
+        let choosesEpochs = results.contains { $0.selected != nil }
+        let header =
+            ["method", "images/class", "network", "last %"]
+            + (choosesEpochs ? ["chosen on images held back %"] : [])
+            + ["best % (chosen on the test set, as published)"]
         let rows = results.map { result in
             [
                 result.method, "\(result.imagesPerClass)", result.network,
-                RunResults.percent(result.last), RunResults.percent(result.best),
-            ]
+                RunResults.percent(result.last),
+            ] + (choosesEpochs ? [result.selected.map(RunResults.percent) ?? ""] : [])
+                + [RunResults.percent(result.best)]
         }
         let widths = header.indices.map { column in
             ([header] + rows).map { $0[column].count }.max() ?? 0

@@ -1,42 +1,69 @@
 import Datasets
 import Evaluation
 import Foundation
+import Models
 import Torch
 import Training
 
 /// An evaluation outside of a run folder: train on one folder, test on another.
 public struct StandaloneEvaluation {
-    private let train: String
-    private let test: String
-    private let options: (Pipeline.Environment) throws -> EvaluationOptions
-    private let checkpoint: URL?
+    /// What is evaluated, and how; see `distill evaluate --help`.
+    public struct Settings: Sendable {
+        /// The training images.
+        public var train = ""
+        /// The test images.
+        public var test = ""
+        /// What made the training images; only recorded.
+        public var method = "unknown"
+        /// The network.
+        public var network = "convnet-3"
+        /// The protocol, with its variations.
+        public var evaluationProtocol = "gu-hard-28"
+        /// Epochs of training; nil: the protocol's.
+        public var epochs: Int?
+        /// How often the test set is looked at.
+        public var evaluations = 100
+        /// The epoch whose accuracy is reported.
+        public var selection = EvaluationOptions.Selection.last
+        /// Images of each class to train on; nil: all.
+        public var imagesPerClass: Int?
+        /// How they are chosen.
+        public var choice = ImageChoice.random
+        /// One network is trained for each seed.
+        public var seeds = [0, 1, 2]
+        /// What labels the images, for protocols with soft labels.
+        public var teacher: String?
+        /// The network of a teacher whose file does not say it.
+        public var teacherNetwork: String?
+        /// Folder in which the teacher's scores are kept.
+        public var softLabels: String?
+        /// File for the trained network.
+        public var savedNetwork: String?
+        /// File of an unfinished evaluation.
+        public var checkpoint: String?
+        /// Bytes of images kept in memory; larger sets are read again in every epoch.
+        public var memory: Int?
 
-    /// Describes an evaluation; see `distill evaluate --help`.
-    public init(
-        train: String,
-        test: String,
-        method: String,
-        network: String,
-        evaluationProtocol: String,
-        epochs: Int?,
-        evaluations: Int,
-        seeds: [Int],
-        checkpoint: URL?
-    ) {
-        self.train = train
-        self.test = test
-        self.checkpoint = checkpoint
-        options = { environment in
-            EvaluationOptions(
-                method: method,
-                network: try .init(network),
-                evaluationProtocol: try .named(evaluationProtocol),
-                epochs: epochs,
-                evaluations: evaluations,
-                seeds: seeds,
-                precision: environment.precision == .bfloat16 ? .bfloat16 : .float32
-            )
-        }
+        /// The defaults.
+        public init() {}
+    }
+
+    private let settings: Settings
+
+    /// Describes an evaluation.
+    public init(_ settings: Settings) { self.settings = settings }
+
+    private func options(_ environment: Pipeline.Environment) throws -> EvaluationOptions {
+        EvaluationOptions(
+            method: settings.method,
+            network: try .init(settings.network),
+            evaluationProtocol: try .named(settings.evaluationProtocol),
+            epochs: settings.epochs,
+            evaluations: settings.evaluations,
+            selection: settings.selection,
+            seeds: settings.seeds,
+            precision: environment.precision == .bfloat16 ? .bfloat16 : .float32
+        )
     }
 
     /// Opens a dataset; its format is told by the names of its files.
@@ -70,15 +97,26 @@ public struct StandaloneEvaluation {
         environment: Pipeline.Environment,
         observer: any RunObserver
     ) throws -> EvaluationResult {
-        let options = try options(environment)
-        let (train, test) = try sets(for: options.evaluationProtocol)
+        var options = try options(environment)
+        let (train, test, choice) = try sets(for: options.evaluationProtocol)
+        options.choice = choice
+        if let saved = settings.savedNetwork {
+            let folder = URL(fileURLWithPath: saved).deletingLastPathComponent().path
+            guard FileManager.default.isWritableFile(atPath: folder) else {
+                throw RunError(.unusable, "The folder of \(saved) does not exist or is read-only.")
+            }
+        }
         return try evaluate(
             train: train,
             test: test,
             options: options,
             on: environment.device,
-            checkpoint: checkpoint
+            teacher: try teacher(of: train, environment),
+            softLabels: settings.softLabels.map { URL(fileURLWithPath: $0) },
+            savingNetworkTo: settings.savedNetwork.map { URL(fileURLWithPath: $0) },
+            checkpoint: settings.checkpoint.map { URL(fileURLWithPath: $0) }
         ) { event in
+            if case .ignoredCheckpoint(let reason) = event { observer.warn(reason) }
             if case .training(
                 .epoch(let epoch, let epochs, let loss),
                 let seed,
@@ -104,12 +142,13 @@ public struct StandaloneEvaluation {
     /// - Throws: The errors of datasets and of `evaluate`.
     public func estimate(environment: Pipeline.Environment) throws -> RunEstimate {
         let options = try options(environment)
-        let (train, test) = try sets(for: options.evaluationProtocol)
+        let (train, test, _) = try sets(for: options.evaluationProtocol)
         let one = try estimateOneSeed(
             train: train,
             test: test,
             options: options,
-            on: environment.device
+            on: environment.device,
+            teacher: try teacher(of: train, environment)
         )
         return RunEstimate(
             stages: [
@@ -124,18 +163,49 @@ public struct StandaloneEvaluation {
         )
     }
 
+    private func teacher(
+        of train: EvaluationSet,
+        _ environment: Pipeline.Environment
+    ) throws -> Teacher? {
+        try settings.teacher.map { path in
+            try Teacher(
+                contentsOf: URL(fileURLWithPath: path),
+                network: settings.teacherNetwork.map { try NetworkName($0) },
+                classNames: train.images.classNames,
+                imageSize: EvaluationProtocol.named(settings.evaluationProtocol).imageSize,
+                on: environment.device
+            )
+        }
+    }
+
     private func sets(
         for evaluationProtocol: EvaluationProtocol
-    ) throws -> (train: EvaluationSet, test: EvaluationSet) {
-        // The test part of an IDX folder stands beside its training part.
-        func set(_ path: String, part: String) throws -> EvaluationSet {
-            let files = try StandaloneEvaluation.open(path, part: part)
-            return EvaluationSet(
-                images: try evaluationProtocol.load(files),
+    ) throws -> (train: EvaluationSet, test: EvaluationSet, choice: String?) {
+        func set(
+            _ files: any LabelledImages,
+            _ path: String,
+            _ role: EvaluationProtocol.Role
+        ) throws -> EvaluationSet {
+            EvaluationSet(
+                images: try evaluationProtocol.load(
+                    files,
+                    for: role,
+                    memory: settings.memory ?? EvaluationProtocol.usualMemory
+                ),
                 path: path,
                 fingerprint: try files.fingerprint()
             )
         }
-        return (try set(train, part: ""), try set(test, part: "#test"))
+        var train = try StandaloneEvaluation.open(settings.train)
+        var choice: String?
+        if let count = settings.imagesPerClass {
+            let chosen = try settings.choice.choose(count, of: train, seed: 0)
+            (train, choice) = (chosen.images, chosen.record)
+        }
+        // The test part of an IDX folder stands beside its training part.
+        let test = try StandaloneEvaluation.open(settings.test, part: "#test")
+        return (
+            try set(train, settings.train, .train), try set(test, settings.test, .test), choice
+        )
     }
 }

@@ -85,6 +85,10 @@ public struct NetworkName: Sendable, Hashable {
         self.init(family, depth: depth)
     }
 
+    /// Whether the network fits only one size of images: it has a weight for every place of its
+    /// last map, not only for every channel.
+    public var dependsOnImageSize: Bool { family == .convNet }
+
     /// Makes a network with new weights.
     ///
     /// - Parameters:

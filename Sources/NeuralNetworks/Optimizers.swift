@@ -75,18 +75,22 @@ public final class AdamW: Optimizer {
         public var epsilon = 1e-8
         /// λ, the share of a weight taken away in a step of size 1.
         public var weightDecay = 0.0
+        /// Whether λ counts for tensors with two axes and more only, not for biases and norms.
+        public var decaysOnlyMatrices = false
 
         /// The defaults.
         public init(
             beta1: Double = 0.9,
             beta2: Double = 0.999,
             epsilon: Double = 1e-8,
-            weightDecay: Double = 0
+            weightDecay: Double = 0,
+            decaysOnlyMatrices: Bool = false
         ) {
             self.beta1 = beta1
             self.beta2 = beta2
             self.epsilon = epsilon
             self.weightDecay = weightDecay
+            self.decaysOnlyMatrices = decaysOnlyMatrices
         }
     }
 
@@ -120,6 +124,17 @@ public final class AdamW: Optimizer {
     /// One fused update of every parameter that has a gradient.
     public func step() {
         let active = slots.withGradients()
+        guard configuration.decaysOnlyMatrices else {
+            return update(active, weightDecay: configuration.weightDecay)
+        }
+        update(active.filter { $0.parameter.rank > 1 }, weightDecay: configuration.weightDecay)
+        update(active.filter { $0.parameter.rank <= 1 }, weightDecay: 0)
+    }
+
+    private func update(
+        _ active: [(slot: Int, parameter: Tensor, gradient: Tensor)],
+        weightDecay: Double
+    ) {
         guard !active.isEmpty else { return }
         withoutGradient {
             // The fused kernel expects the step count already increased.
@@ -143,7 +158,7 @@ public final class AdamW: Optimizer {
                                     learningRate,
                                     configuration.beta1,
                                     configuration.beta2,
-                                    configuration.weightDecay,
+                                    weightDecay,
                                     configuration.epsilon
                                 )
                             }

@@ -12,22 +12,28 @@ extension SupervisedTraining {
     ///   - precision: Type in which the network is computed.
     ///   - batchSize: Images at a time; nil: what suits the device and the size of the images.
     /// - Returns: 0 to 1.
+    /// - Throws: The error of an image that cannot be read, if the set stays in its files.
     public static func accuracy(
         of classifier: any ImageClassifier,
         on set: ImageSet,
         normalizedBy statistics: ChannelStatistics,
         precision: Precision = .float32,
         batchSize: Int? = nil
-    ) -> Double {
-        let found = predictions(
+    ) throws -> Double {
+        let found = try predictions(
             of: classifier,
             on: set,
             normalizedBy: statistics,
             precision: precision,
             batchSize: batchSize
         )
-        let correct = zip(found, set.labels).reduce(0) { $0 + ($1.0 == $1.1 ? 1 : 0) }
-        return Double(correct) / Double(set.count)
+        return share(of: found, equalTo: set.labels)
+    }
+
+    /// Share of the predictions that are right, 0 to 1.
+    static func share(of found: [Int], equalTo labels: [Int]) -> Double {
+        let correct = zip(found, labels).reduce(0) { $0 + ($1.0 == $1.1 ? 1 : 0) }
+        return Double(correct) / Double(labels.count)
     }
 
     /// The class that the network finds for every image.
@@ -38,24 +44,32 @@ extension SupervisedTraining {
     ///   - statistics: What the images are normalised by.
     ///   - precision: Type in which the network is computed.
     ///   - batchSize: Images at a time; nil: what suits the device and the size of the images.
+    ///   - columns: Which scores count, and in which order; nil: all as they are.
     /// - Returns: A label for every image.
+    /// - Throws: The error of an image that cannot be read, if the set stays in its files.
     public static func predictions(
         of classifier: any ImageClassifier,
         on set: ImageSet,
         normalizedBy statistics: ChannelStatistics,
         precision: Precision = .float32,
-        batchSize: Int? = nil
-    ) -> [Int] {
+        batchSize: Int? = nil,
+        among columns: [Int]? = nil
+    ) throws -> [Int] {
         let batchSize = batchSize ?? usualBatchSize(set)
-        return classifier.evaluating {
-            stride(from: 0, to: set.count, by: batchSize).flatMap { start -> [Int] in
-                let images = set.batch(start..<min(start + batchSize, set.count))
+        return try classifier.evaluating {
+            try stride(from: 0, to: set.count, by: batchSize).flatMap { start -> [Int] in
+                let images = try set.batch(start..<min(start + batchSize, set.count))
+                let next = min(start + batchSize, set.count)
+                if next < set.count {
+                    set.prepare(Array(next..<min(next + batchSize, set.count)))
+                }
                 let logits = withoutGradient {
                     withAutocast(precision.autocastType, on: images.device) {
                         classifier(classifier.inPreferredOrder(statistics.normalized(images)))
                     }
                 }
-                return logits.argmax(along: 1).values()
+                let counted = columns.map { logits.gathered($0, along: 1) } ?? logits
+                return counted.argmax(along: 1).values()
             }
         }
     }
@@ -63,7 +77,7 @@ extension SupervisedTraining {
     /// On a CPU small enough that the allocator keeps the memory of the maps between batches:
     /// larger ones come from the system each time, which doubles the time.
     private static func usualBatchSize(_ set: ImageSet) -> Int {
-        guard set.images.device.kind == .cpu else { return 256 }
+        guard set.device.kind == .cpu else { return 256 }
         return max(8, 65_536 / (set.height * set.width))
     }
 }

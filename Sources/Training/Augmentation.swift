@@ -6,10 +6,18 @@ import Torch
 ///
 /// A whole batch is changed by a few tensor operations, every image with numbers of its own.
 public struct Augmentation: Codable, Sendable, Equatable {
+    /// Number of strips an image is cut into along both axes and put together again in random
+    /// order, before the crop (Sun et al., CVPR 2024, RDED); 1: the image stays whole.
+    public var patchGrid: Int
     /// Smallest and largest share of the area that is kept; nil: no crop.
     public var cropScale: ClosedRange<Double>?
     /// Smallest and largest width over height of the crop.
     public var cropRatio: ClosedRange<Double>
+    /// Pixels a side that the crop is resized to; nil: the size of the image.
+    public var cropSize: Int?
+    /// Whether the crop is resized with a filter that is widened when it shrinks, as torchvision's
+    /// `antialias=True`.
+    public var antialiasesCrop: Bool
     /// How often an image is mirrored, 0 to 1.
     public var flipProbability: Double
     /// Largest share α by which a pixel is moved towards (or away from) black.
@@ -24,16 +32,22 @@ public struct Augmentation: Codable, Sendable, Equatable {
 
     /// Describes an augmentation; the defaults change nothing.
     public init(
+        patchGrid: Int = 1,
         cropScale: ClosedRange<Double>? = nil,
         cropRatio: ClosedRange<Double> = 3.0 / 4...4.0 / 3,
+        cropSize: Int? = nil,
+        antialiasesCrop: Bool = false,
         flipProbability: Double = 0,
         brightness: Double = 0,
         contrast: Double = 0,
         saturation: Double = 0,
         lighting: Double = 0
     ) {
+        self.patchGrid = patchGrid
         self.cropScale = cropScale
         self.cropRatio = cropRatio
+        self.cropSize = cropSize
+        self.antialiasesCrop = antialiasesCrop
         self.flipProbability = flipProbability
         self.brightness = brightness
         self.contrast = contrast
@@ -67,8 +81,8 @@ public struct Augmentation: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - x: [B, C, H, W], from 0 to 1.
     ///   - statistics: Mean and deviation to normalise by.
-    ///   - generator: Source of the random numbers; 28 an image, and 3 more with lighting.
-    /// - Returns: [B, C, H, W].
+    ///   - generator: Source of the random numbers; 28 an image, more with patches and lighting.
+    /// - Returns: [B, C, H, W], or with the sides of `cropSize`.
     public func callAsFunction(
         _ x: Tensor,
         normalizedBy statistics: ChannelStatistics,
@@ -76,10 +90,17 @@ public struct Augmentation: Codable, Sendable, Equatable {
     ) -> Tensor {
         let draws = (0..<x.size(along: 0)).map { _ in Draw(using: &generator) }
         var x = x
+        if patchGrid > 1 {
+            let orders = draws.map { _ in
+                (generator.permutation(patchGrid), generator.permutation(patchGrid))
+            }
+            x = PatchShuffle.shuffled(x, columnsAndRows: orders)
+        }
         if cropScale != nil {
             let (height, width) = (x.size(along: 2), x.size(along: 3))
             let boxes = draws.map { box($0, height: height, width: width) }
-            x = CropBox.resized(x, boxes: boxes, height: height, width: width)
+            let resized = antialiasesCrop ? CropBox.antialiased : CropBox.resized
+            x = resized(x, boxes, cropSize ?? height, cropSize ?? width)
         }
         if flipProbability > 0 {
             x = Augmentation.flipped(x, where: draws.map { $0.flip < flipProbability })

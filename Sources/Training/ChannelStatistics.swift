@@ -20,13 +20,17 @@ public struct ChannelStatistics: Codable, Sendable, Equatable {
     )
 
     /// Those of a set, over all its pixels, from sums of whole numbers, hence exact.
-    public init(of set: ImageSet) {
+    ///
+    /// - Parameter set: The images; all of them are read if they stay in files.
+    /// - Throws: The error of an image that cannot be read.
+    public init(of set: ImageSet) throws {
         // Int64 copies of four million values at a time.
-        let chunk = max(1, 4_194_304 / (set.images.count / set.count))
+        let chunk = max(1, 4_194_304 / (set.channels * set.height * set.width))
         var sums = [Int](repeating: 0, count: set.channels)
         var squares = sums
         for start in stride(from: 0, to: set.count, by: chunk) {
-            let part = set.images[start..<min(start + chunk, set.count)].converted(to: .int64)
+            let places = Array(start..<min(start + chunk, set.count))
+            let part = try set.bytes(places).converted(to: .int64)
             let sum: [Int] = part.sum(axes: [0, 2, 3]).values()
             let square: [Int] = (part * part).sum(axes: [0, 2, 3]).values()
             for channel in sums.indices {
@@ -50,6 +54,13 @@ public struct ChannelStatistics: Codable, Sendable, Equatable {
             zip(mean, deviation).map { Float(-$0 / $1) },
             shape: [1, mean.count, 1, 1]
         )
+        return x * scale.moved(to: x.device) + shift.moved(to: x.device)
+    }
+
+    /// The inverse, x·deviation + mean: [B, C, H, W] → the same shape.
+    public func denormalized(_ x: Tensor) -> Tensor {
+        let scale = Tensor(deviation.map { Float($0) }, shape: [1, deviation.count, 1, 1])
+        let shift = Tensor(mean.map { Float($0) }, shape: [1, mean.count, 1, 1])
         return x * scale.moved(to: x.device) + shift.moved(to: x.device)
     }
 }

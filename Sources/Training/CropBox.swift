@@ -72,7 +72,12 @@ public struct CropBox: Sendable, Equatable {
     ///   - height: Rows of the result.
     ///   - width: Columns of the result.
     /// - Returns: [B, C, height, width].
-    package static func resized(_ x: Tensor, boxes: [CropBox], height: Int, width: Int) -> Tensor {
+    package static func resized(
+        _ x: Tensor,
+        boxes: [CropBox],
+        height: Int,
+        width: Int
+    ) -> Tensor {
         let (rowCount, columnCount) = (x.size(along: 2), x.size(along: 3))
         let rows = boxes.flatMap {
             positions(start: $0.top, size: $0.height, of: rowCount, count: height)
@@ -89,6 +94,31 @@ public struct CropBox: Sendable, Equatable {
             along: -1
         )
         return x.sampled(at: grid.moved(to: x.device))
+    }
+
+    /// Cuts a box out of every image and resizes it bilinearly, with a filter that is widened where
+    /// the box shrinks.
+    ///
+    /// - Parameters:
+    ///   - x: [B, C, H, W].
+    ///   - boxes: One an image.
+    ///   - height: Rows of the result.
+    ///   - width: Columns of the result.
+    /// - Returns: [B, C, height, width].
+    package static func antialiased(
+        _ x: Tensor,
+        boxes: [CropBox],
+        height: Int,
+        width: Int
+    ) -> Tensor {
+        .concatenated(
+            boxes.enumerated().map { place, box in
+                x.sliced(place..<place + 1)
+                    .sliced(box.top..<box.top + box.height, along: 2)
+                    .sliced(box.left..<box.left + box.width, along: 3)
+                    .interpolated(height: height, width: width, antialias: true)
+            }
+        )
     }
 
     /// Where the pixels of one axis are sampled, −1 and 1 being the borders of the image.

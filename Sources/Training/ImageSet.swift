@@ -1,13 +1,27 @@
 import Torch
 
-/// A labelled set of images of one size that lies in memory as a whole, one byte a value.
+/// A labelled set of images of one size, one byte a value: in memory as a whole, or read from its
+/// files batch by batch.
 public struct ImageSet {
-    /// [N, C, H, W], uint8.
-    public let images: Tensor
+    /// Where the images are.
+    private enum Storage {
+        /// [N, C, H, W], uint8.
+        case memory(Tensor)
+        /// Files, and the device that batches are moved to.
+        case files(ImageStream, Device)
+    }
+
+    private let storage: Storage
     /// The class of every image, from 0.
     public let labels: [Int]
     /// The name of every class.
     public let classNames: [String]
+    /// C, 1 for grey images and 3 for colour.
+    public let channels: Int
+    /// H, pixels.
+    public let height: Int
+    /// W, pixels.
+    public let width: Int
 
     /// Puts images and labels together.
     ///
@@ -24,10 +38,44 @@ public struct ImageSet {
                     + "are \(images.dtype)\(images.shape)."
             )
         }
-        guard images.size(along: 0) == labels.count else {
+        try self.init(
+            checking: .memory(images),
+            shape: images.shape,
+            labels: labels,
+            classNames: classNames
+        )
+    }
+
+    /// Puts images that stay in their files and labels together.
+    ///
+    /// - Parameters:
+    ///   - stream: The images.
+    ///   - labels: The class of every image, an index into `classNames`.
+    ///   - classNames: The name of every class, all different.
+    /// - Throws: `TrainingError` if they do not fit each other.
+    public init(
+        reading stream: ImageStream,
+        labels: [Int],
+        classNames: [String]
+    ) throws(TrainingError) {
+        try self.init(
+            checking: .files(stream, .cpu),
+            shape: [stream.count, stream.channels, stream.height, stream.width],
+            labels: labels,
+            classNames: classNames
+        )
+    }
+
+    private init(
+        checking storage: Storage,
+        shape: [Int],
+        labels: [Int],
+        classNames: [String]
+    ) throws(TrainingError) {
+        guard shape[0] == labels.count else {
             throw TrainingError(
                 .malformedSet,
-                "There are \(images.size(along: 0)) images, but \(labels.count) labels."
+                "There are \(shape[0]) images, but \(labels.count) labels."
             )
         }
         if let label = labels.first(where: { !classNames.indices.contains($0) }) {
@@ -40,9 +88,7 @@ public struct ImageSet {
         if let name = ImageSet.firstRepeated(classNames) {
             throw TrainingError(.malformedSet, "Two classes have the name \"\(name)\".")
         }
-        self.images = images
-        self.labels = labels
-        self.classNames = classNames
+        self.init(storage, shape: shape, labels: labels, classNames: classNames)
     }
 
     private static func firstRepeated(_ names: [String]) -> String? {
@@ -52,12 +98,6 @@ public struct ImageSet {
 
     /// N, number of images.
     public var count: Int { labels.count }
-    /// C, 1 for grey images and 3 for colour.
-    public var channels: Int { images.size(along: 1) }
-    /// H, pixels.
-    public var height: Int { images.size(along: 2) }
-    /// W, pixels.
-    public var width: Int { images.size(along: 3) }
     /// Number of classes.
     public var classCount: Int { classNames.count }
 
@@ -66,27 +106,96 @@ public struct ImageSet {
         labels.reduce(into: [Int](repeating: 0, count: classCount)) { $0[$1] += 1 }
     }
 
+    /// All images, [N, C, H, W], uint8; only of sets in memory.
+    public var images: Tensor {
+        guard case .memory(let images) = storage else {
+            trap("ImageSet.images: this set stays in its files; read it batch by batch")
+        }
+        return images
+    }
+
+    /// Whether the images are read from their files whenever they are needed.
+    public var isStreamed: Bool {
+        if case .files = storage { true } else { false }
+    }
+
+    /// Where batches are.
+    public var device: Device {
+        switch storage {
+        case .memory(let images): images.device
+        case .files(_, let device): device
+        }
+    }
+
+    /// Some of the images, in the given order, as they are stored: [B, C, H, W], uint8.
+    ///
+    /// - Parameter places: Positions of images.
+    /// - Returns: The images.
+    /// - Throws: The error of an image that cannot be read, if the set stays in its files.
+    public func bytes(_ places: [Int]) throws -> Tensor {
+        switch storage {
+        case .memory(let images): images.gathered(places)
+        case .files(let stream, let device): try stream.load(places).moved(to: device)
+        }
+    }
+
     /// Some of the images, in the given order, with values from 0 to 1: [B, C, H, W], float32.
-    public func batch(_ places: [Int]) -> Tensor {
-        images.gathered(places).converted(to: .float32) / 255
+    ///
+    /// - Parameter places: Positions of images.
+    /// - Returns: The images.
+    /// - Throws: The error of an image that cannot be read, if the set stays in its files.
+    public func batch(_ places: [Int]) throws -> Tensor {
+        try bytes(places).converted(to: .float32) / 255
     }
 
     /// Neighbouring images with values from 0 to 1: [B, C, H, W], float32.
-    public func batch(_ places: Range<Int>) -> Tensor {
-        images[places].converted(to: .float32) / 255
+    ///
+    /// - Parameter places: Positions of images.
+    /// - Returns: The images.
+    /// - Throws: The error of an image that cannot be read, if the set stays in its files.
+    public func batch(_ places: Range<Int>) throws -> Tensor {
+        guard case .memory(let images) = storage else { return try batch(Array(places)) }
+        return images[places].converted(to: .float32) / 255
     }
 
-    /// The same set on another device.
-    public func moved(to device: Device) -> ImageSet {
-        ImageSet(
-            uncheckedImages: images.moved(to: device),
-            labels: labels,
+    /// Begins to read the images that will be asked for next, if they stay in files.
+    func prepare(_ places: @autoclosure () -> [Int]) {
+        if case .files(let stream, _) = storage { stream.prepare(places()) }
+    }
+
+    /// Some of the images as a set of its own, with all classes.
+    ///
+    /// - Parameter places: Positions of images.
+    /// - Returns: The images in the given order.
+    public func subset(_ places: [Int]) -> ImageSet {
+        let storage: Storage =
+            switch storage {
+            case .memory(let images): .memory(images.gathered(places))
+            case .files(let stream, let device): .files(stream.subset(places), device)
+            }
+        return ImageSet(
+            storage,
+            shape: [places.count, channels, height, width],
+            labels: places.map { labels[$0] },
             classNames: classNames
         )
     }
 
-    private init(uncheckedImages: Tensor, labels: [Int], classNames: [String]) {
-        images = uncheckedImages
+    /// The same set on another device.
+    public func moved(to device: Device) -> ImageSet {
+        let storage: Storage =
+            switch storage {
+            case .memory(let images): .memory(images.moved(to: device))
+            case .files(let stream, _): .files(stream, device)
+            }
+        return ImageSet(storage, shape: shape, labels: labels, classNames: classNames)
+    }
+
+    private var shape: [Int] { [count, channels, height, width] }
+
+    private init(_ storage: Storage, shape: [Int], labels: [Int], classNames: [String]) {
+        self.storage = storage
+        (channels, height, width) = (shape[1], shape[2], shape[3])
         self.labels = labels
         self.classNames = classNames
     }
@@ -134,7 +243,8 @@ public struct ImageSet {
         let place = Dictionary(uniqueKeysWithValues: zip(names, names.indices))
         let translation = classNames.map { place[$0, default: 0] }
         return ImageSet(
-            uncheckedImages: images,
+            storage,
+            shape: shape,
             labels: labels.map { translation[$0] },
             classNames: names
         )

@@ -10,24 +10,30 @@ public enum SupervisedTraining {
     ///   - state: The network, at the start or somewhere in the middle of the run.
     ///   - set: What it is trained on.
     ///   - test: What it is tested on at some epochs; its labels are numbered as those of `set`.
+    ///   - heldBack: Images that are neither trained on nor tested on, to choose an epoch by.
     ///   - statistics: What images of both sets are normalised by.
     ///   - options: How it is trained; the same at every resumption.
+    ///   - teacher: What the network learns from in the place of the labels; nil: the labels.
     ///   - progress: Hears of every event and decides whether to go on.
     /// - Returns: Whether all epochs are done.
-    /// - Throws: `TrainingError` for impossible options, and if the loss is no number any more.
+    /// - Throws: `TrainingError` for impossible options, and if the loss is no number any more; the
+    ///   error of an image that cannot be read.
     @discardableResult
     public static func train(
         _ state: TrainingState,
         on set: ImageSet,
         testing test: ImageSet?,
+        holdingBack heldBack: ImageSet? = nil,
         normalizedBy statistics: ChannelStatistics,
         options: TrainingOptions,
+        teacher: (any SoftLabelling)? = nil,
         progress: (TrainingEvent) throws -> ProgressDisposition = { _ in .continue }
     ) throws -> Bool {
         try options.validate()
         let (classifier, optimizer) = (state.classifier, state.optimizer)
         let stepsPerEpoch = options.stepsPerEpoch(imageCount: set.count)
         let stepCount = options.epochs * stepsPerEpoch
+        let imageSeed = options.imageSeed ?? options.seed
         var order: (epoch: Int, places: [Int]) = (-1, [])
         let wasTraining = classifier.isTraining
         classifier.setTraining(true)
@@ -36,20 +42,25 @@ public enum SupervisedTraining {
         while state.record.step < stepCount {
             let step = state.record.step
             let (epoch, batch) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
-            if order.epoch != epoch { order = (epoch, places(set, epoch, options.seed)) }
+            if order.epoch != epoch { order = (epoch, places(set, epoch, imageSeed)) }
             optimizer.learningRate = options.learningRate(atEpoch: epoch)
 
             let range = batch * options.batchSize..<min((batch + 1) * options.batchSize, set.count)
             let chosen = Array(order.places[range])
-            let labels = Tensor(chosen.map { set.labels[$0] }).moved(to: set.images.device)
-            var images = augmented(set.batch(chosen), statistics, options, step: step)
-            let mix = options.usesCutMix ? cutMix(images, options.seed, step: step) : nil
+            let labels = Tensor(chosen.map { set.labels[$0] }).moved(to: set.device)
+            var images = try set.batch(chosen)
+            set.prepare(followers(of: range, in: order.places, options))
+            images = augmented(images, statistics, options, imageSeed, step: step)
+            let mix = options.usesCutMix ? cutMix(images, imageSeed, step: step) : nil
             images = classifier.inPreferredOrder(mix?.mixed(images) ?? images)
+            let target = try teacher?.logits(for: images, step: step)
 
             let logits = withAutocast(options.precision.autocastType, on: images.device) {
                 classifier(images)
             }.converted(to: .float32)
-            let loss = mix?.loss(logits, labels: labels) ?? logits.crossEntropy(to: labels)
+            let loss =
+                target.map { logits.softLabelLoss(teacher: $0, temperature: options.temperature) }
+                ?? mix?.loss(logits, labels: labels) ?? logits.crossEntropy(to: labels)
             optimizer.zeroGradients()
             loss.backward()
             optimizer.step()
@@ -71,13 +82,14 @@ public enum SupervisedTraining {
                 state.record.lossSum = 0
                 events.append(.epoch(epoch + 1, of: options.epochs, loss: mean))
                 if let test, options.looksAtTestSet(afterEpochs: epoch + 1) {
-                    let accuracy = accuracy(
-                        of: classifier,
-                        on: test,
-                        normalizedBy: statistics,
-                        precision: options.precision
+                    let accuracy = try look(
+                        at: test,
+                        heldBack,
+                        state,
+                        afterEpochs: epoch + 1,
+                        statistics,
+                        options
                     )
-                    state.record.looks.append(.init(epoch: epoch + 1, accuracy: accuracy))
                     events.append(.looked(epoch: epoch + 1, accuracy: accuracy))
                 }
             }
@@ -94,18 +106,61 @@ public enum SupervisedTraining {
         return generator.permutation(set.count)
     }
 
+    /// The next batch of the epoch; empty after the last.
+    private static func followers(
+        of range: Range<Int>,
+        in places: [Int],
+        _ options: TrainingOptions
+    ) -> [Int] {
+        Array(places[range.upperBound..<min(range.upperBound + options.batchSize, places.count)])
+    }
+
+    /// Tests the network and notes what was found.
+    private static func look(
+        at test: ImageSet,
+        _ heldBack: ImageSet?,
+        _ state: TrainingState,
+        afterEpochs epoch: Int,
+        _ statistics: ChannelStatistics,
+        _ options: TrainingOptions
+    ) throws -> Double {
+        func found(in set: ImageSet) throws -> [Int] {
+            try predictions(
+                of: state.classifier,
+                on: set,
+                normalizedBy: statistics,
+                precision: options.precision
+            )
+        }
+        let guesses = try found(in: test)
+        let accuracy = share(of: guesses, equalTo: test.labels)
+        let heldBack = try heldBack.map { share(of: try found(in: $0), equalTo: $0.labels) }
+        state.record.note(.init(epoch: epoch, accuracy: accuracy, heldBackAccuracy: heldBack))
+        if epoch == options.epochs {
+            var confusion = [[Int]](
+                repeating: [Int](repeating: 0, count: test.classCount),
+                count: test.classCount
+            )
+            for (label, guess) in zip(test.labels, guesses) { confusion[label][guess] += 1 }
+            state.record.confusion = confusion
+        }
+        return accuracy
+    }
+
     private static func augmented(
         _ x: Tensor,
         _ statistics: ChannelStatistics,
         _ options: TrainingOptions,
+        _ seed: UInt64,
         step: Int
     ) -> Tensor {
         var generator = RandomGenerator(
-            seed: options.seed,
+            seed: seed,
             purpose: .augmentation,
             index: UInt64(step)
         )
-        return options.augmentation(x, normalizedBy: statistics, using: &generator)
+        let x = options.augmentation(x, normalizedBy: statistics, using: &generator)
+        return options.siamese?(x, using: &generator) ?? x
     }
 
     private static func cutMix(_ x: Tensor, _ seed: UInt64, step: Int) -> CutMix {

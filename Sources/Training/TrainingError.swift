@@ -8,6 +8,8 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
         case emptyClass
         /// The images are not of the size or kind that is needed.
         case unfitImages
+        /// A trained network is not what it is taken for.
+        case unfitNetwork
         /// Two sets do not have the same classes.
         case differingClasses
         /// An option has a value that makes no sense.

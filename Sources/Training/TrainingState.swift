@@ -10,6 +10,15 @@ public struct TrainingRecord: Codable, Sendable, Equatable {
         public let epoch: Int
         /// Share of the test images whose class was found, 0 to 1.
         public let accuracy: Double
+        /// The same on images held back from training; nil without any.
+        public let heldBackAccuracy: Double?
+
+        /// Notes an accuracy.
+        public init(epoch: Int, accuracy: Double, heldBackAccuracy: Double? = nil) {
+            self.epoch = epoch
+            self.accuracy = accuracy
+            self.heldBackAccuracy = heldBackAccuracy
+        }
     }
 
     /// Number of finished steps.
@@ -18,14 +27,28 @@ public struct TrainingRecord: Codable, Sendable, Equatable {
     public internal(set) var lossSum = 0.0
     /// The looks at the test set, in order.
     public internal(set) var looks: [Look] = []
+    /// What the last look found: row = class of the image, column = class that was found, numbers
+    /// of test images.
+    public internal(set) var confusion: [[Int]] = []
 
     /// A run that has not begun.
     public init() {}
+
+    /// Adds a look at the test set.
+    package mutating func note(_ look: Look) { looks.append(look) }
 
     /// The accuracy at the last look.
     public var last: Double? { looks.last?.accuracy }
     /// The best accuracy of all looks: chosen on the test set, as published.
     public var best: Double? { looks.map(\.accuracy).max() }
+    /// The accuracy at the look where the images held back were classified best; of equal ones the
+    /// latest.
+    public var chosenOnHeldBack: Double? {
+        looks.max {
+            ($0.heldBackAccuracy ?? 0) <= ($1.heldBackAccuracy ?? 0) && $0.epoch < $1.epoch
+        }?
+        .accuracy
+    }
 }
 
 /// A network in training, with all that is needed to go on after an interruption.
@@ -37,7 +60,7 @@ public final class TrainingState {
     public let classifier: any ImageClassifier
     /// How far the run has come.
     public internal(set) var record = TrainingRecord()
-    let optimizer: SGD
+    let optimizer: any Optimizer
 
     /// Begins a run.
     ///
@@ -46,12 +69,25 @@ public final class TrainingState {
     ///   - options: How it is trained.
     public init(training classifier: any ImageClassifier, options: TrainingOptions) {
         self.classifier = classifier
-        optimizer = SGD(
-            classifier.trainableParameters(),
-            learningRate: options.learningRate,
-            momentum: options.momentum,
-            weightDecay: options.weightDecay
-        )
+        let parameters = classifier.trainableParameters()
+        switch options.update {
+        case .sgd:
+            optimizer = SGD(
+                parameters,
+                learningRate: options.learningRate,
+                momentum: options.momentum,
+                weightDecay: options.weightDecay
+            )
+        case .adamW:
+            optimizer = AdamW(
+                parameters,
+                learningRate: options.learningRate,
+                configuration: .init(
+                    weightDecay: options.weightDecay,
+                    decaysOnlyMatrices: true
+                )
+            )
+        }
     }
 
     /// Weights (`model.…`) and momentum (`optimizer.…`); the tensors are those in use.

@@ -30,7 +30,9 @@ struct Evaluate: ParsableCommand {
         help: """
             The protocol: gu-hard-28 for grey images of 28×28 pixels; for photographs, which are \
             resized, gu-hard-224 as published, or the same at another size: gu-hard-64, \
-            gu-hard-128, gu-hard-256.
+            gu-hard-128, gu-hard-256; with a teacher's soft labels rded-soft-300 or fkd-300; \
+            dm-dsa-28 and dm-dsa-32. Variations: +size=, +epochs=, +batch=, +temperature=, \
+            +patches=.
             """
     )
     var evaluationProtocol = "gu-hard-28"
@@ -41,14 +43,58 @@ struct Evaluate: ParsableCommand {
     @Option(help: "How often the test set is looked at; published: 100.")
     var evaluations = 100
 
+    @Option(
+        help: """
+            The epoch that is reported: last; best, chosen on the test set, as published; \
+            holdout, chosen on a fifth of the training images, which is held back.
+            """
+    )
+    var select = EvaluationOptions.Selection.last
+
+    @Option(help: "Train on so many images of each class (default: all).")
+    var imagesPerClass: Int?
+
+    @Option(
+        help: """
+            How they are chosen: random, by seed 0, or first, the first in string order of their \
+            files, as the published experiments do.
+            """
+    )
+    var choose = ImageChoice.random
+
     @Option(parsing: .upToNextOption, help: "One network is trained for each seed.")
     var seeds: [Int] = [0, 1, 2]
 
     @Option(help: "What made the training images; only recorded.")
     var method = "unknown"
 
+    @Option(help: "File for the trained network of the first seed: a teacher, or for features.")
+    var save: String?
+
+    @Option(help: "The network that labels the images, for protocols with soft labels.")
+    var teacher: String?
+
+    @Option(
+        help: """
+            The network of a teacher that was not made by --save, such as resnet-50 for \
+            torchvision's weights.
+            """
+    )
+    var teacherNetwork: String?
+
+    @Option(help: "Folder in which fkd-300 keeps the teacher's scores.")
+    var softLabels: String?
+
     @Option(help: "File in which an unfinished evaluation is kept, so that it can be resumed.")
     var checkpoint: String?
+
+    @Option(
+        help: """
+            Gigabytes of images kept in memory; larger sets are read from their files in every \
+            epoch (default: half of the machine's memory).
+            """
+    )
+    var memory: Double?
 
     @Flag(help: "Only estimate time and memory, from a few epochs that are not kept.")
     var dryRun = false
@@ -60,17 +106,7 @@ struct Evaluate: ParsableCommand {
         try Failure.reporting {
             let environment = try compute.environment()
             let terminal = Terminal(output)
-            let evaluation = StandaloneEvaluation(
-                train: train,
-                test: test,
-                method: method,
-                network: network,
-                evaluationProtocol: evaluationProtocol,
-                epochs: epochs,
-                evaluations: evaluations,
-                seeds: seeds,
-                checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }
-            )
+            let evaluation = StandaloneEvaluation(settings)
             if dryRun {
                 let estimate = try evaluation.estimate(environment: environment)
                 if output.json { try Output.json(estimate) } else { Output.line(estimate.text) }
@@ -86,4 +122,29 @@ struct Evaluate: ParsableCommand {
             }
         }
     }
+
+    private var settings: StandaloneEvaluation.Settings {
+        var settings = StandaloneEvaluation.Settings()
+        settings.train = train
+        settings.test = test
+        settings.method = method
+        settings.network = network
+        settings.evaluationProtocol = evaluationProtocol
+        settings.epochs = epochs
+        settings.evaluations = evaluations
+        settings.selection = select
+        settings.imagesPerClass = imagesPerClass
+        settings.choice = choose
+        settings.seeds = seeds
+        settings.teacher = teacher
+        settings.teacherNetwork = teacherNetwork
+        settings.softLabels = softLabels
+        settings.savedNetwork = save
+        settings.checkpoint = checkpoint
+        settings.memory = memory.map { Int($0 * 1e9) }
+        return settings
+    }
 }
+
+extension EvaluationOptions.Selection: ExpressibleByArgument {}
+extension ImageChoice: ExpressibleByArgument {}

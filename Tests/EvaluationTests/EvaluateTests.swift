@@ -17,7 +17,7 @@ struct EvaluateTests {
             Set(try json.object.keys) == [
                 "method", "imagesPerClass", "network", "protocol", "classes", "train", "test",
                 "seeds", "epochs", "evaluations", "precision", "device", "last", "best",
-                "seconds", "peakMemoryBytes",
+                "selection", "classNames", "perClass", "confusion", "seconds", "peakMemoryBytes",
             ]
         )
         #expect(try json["method"].string == "random")

@@ -37,17 +37,15 @@ struct PhotographEvaluationTests {
             try writePhotographs(train, perClass: 3)
             try writePhotographs(test, perClass: 4)
             func evaluation(_ proto: String) -> StandaloneEvaluation {
-                StandaloneEvaluation(
-                    train: train.path,
-                    test: test.path,
-                    method: "random",
-                    network: "convnet-2",
-                    evaluationProtocol: proto,
-                    epochs: 3,
-                    evaluations: 1,
-                    seeds: [0],
-                    checkpoint: nil
-                )
+                var settings = StandaloneEvaluation.Settings()
+                settings.train = train.path
+                settings.test = test.path
+                settings.network = "convnet-2"
+                settings.evaluationProtocol = proto
+                settings.epochs = 3
+                settings.evaluations = 1
+                settings.seeds = [0]
+                return StandaloneEvaluation(settings)
             }
             let environment = Pipeline.Environment(isInterrupted: { false })
             let result = try evaluation("gu-hard-64")

@@ -1,0 +1,79 @@
+import Training
+
+extension EvaluationProtocol {
+    /// What was changed of a protocol; part of its name, so that no number is compared with one
+    /// that was measured otherwise.
+    public struct Variation: Sendable, Equatable, CustomStringConvertible {
+        /// Pixels a side of the images.
+        public var size: Int?
+        /// Epochs of training.
+        public var epochs: Int?
+        /// Images a step.
+        public var batch: Int?
+        /// Temperature of soft labels.
+        public var temperature: Double?
+        /// Strips along each axis whose patches are shuffled; 1 leaves images whole.
+        public var patches: Int?
+
+        /// Nothing is changed.
+        public init() {}
+
+        /// The variations in fixed order: `+size=64+epochs=30`, empty without any.
+        public var description: String {
+            let pairs: [(String, String?)] = [
+                ("size", size.map(String.init)), ("epochs", epochs.map(String.init)),
+                ("batch", batch.map(String.init)),
+                ("temperature", temperature.map(EvaluationProtocol.text)),
+                ("patches", patches.map(String.init)),
+            ]
+            return pairs.compactMap { name, value in value.map { "+\(name)=\($0)" } }.joined()
+        }
+
+        /// Reads variations.
+        init(_ texts: [String], of base: EvaluationProtocol) throws(TrainingError) {
+            var seen = Set<String>()
+            for text in texts {
+                let pair = text.split(separator: "=", maxSplits: 1).map(String.init)
+                guard pair.count == 2, seen.insert(pair[0]).inserted else {
+                    throw base.refused(text, "expected a name, = and a number, each name once")
+                }
+                guard let value = Double(pair[1]), value > 0 else {
+                    throw base.refused(text, "expected a number above 0")
+                }
+                if pair[0] == "temperature" {
+                    guard base.needsTeacher else { throw base.refused(text, "its labels are hard") }
+                    temperature = value
+                    continue
+                }
+                guard let count = Int(pair[1]) else {
+                    throw base.refused(text, "expected a whole number")
+                }
+                switch pair[0] {
+                case "size" where base.resizesImages: size = count
+                case "size": throw base.refused(text, "it takes images as they are")
+                case "epochs": epochs = count
+                case "batch": batch = count
+                case "patches" where base.usualAugmentation.patchGrid > 1: patches = count
+                case "patches": throw base.refused(text, "it shuffles no patches")
+                default:
+                    throw base.refused(
+                        text,
+                        "expected size, epochs, batch, temperature or patches"
+                    )
+                }
+            }
+        }
+    }
+
+    private func refused(_ text: String, _ reason: String) -> TrainingError {
+        TrainingError(
+            .invalidOption,
+            "\"+\(text)\" is no variation of the protocol \(baseID): \(reason)."
+        )
+    }
+
+    /// A number without a fraction where it has none.
+    private static func text(_ value: Double) -> String {
+        value == value.rounded() ? "\(Int(value))" : "\(value)"
+    }
+}

@@ -1,0 +1,196 @@
+import Models
+import NeuralNetworks
+import Torch
+import Training
+
+/// A trained network that labels images for others.
+public struct Teacher {
+    /// What a result says of the teacher.
+    public struct Record: Codable, Sendable, Equatable {
+        /// The file it was read from.
+        public let path: String
+        /// The SHA-256 of the file.
+        public let digest: String
+        /// The network.
+        public let network: NetworkName
+        /// Share of the test images whose class it finds, 0 to 1, measured before it labels any.
+        public var accuracy: Double?
+    }
+
+    /// What is known of the network.
+    public let description: TrainedNetwork.Description
+    /// Where it comes from.
+    public let record: Record
+    private let classifier: any ImageClassifier
+
+    /// Puts a network and its origin together.
+    ///
+    /// - Parameters:
+    ///   - network: The network.
+    ///   - path: The file it was read from.
+    ///   - digest: The SHA-256 of the file.
+    ///   - device: Where it is computed.
+    /// - Throws: `NetworkError` or `StateMismatchError` if the weights are not those of the network
+    ///   that is described.
+    public init(
+        _ network: TrainedNetwork,
+        path: String,
+        digest: String,
+        on device: Device = .cpu
+    ) throws {
+        classifier = try network.makeClassifier(on: device)
+        description = network.description
+        record = Record(path: path, digest: digest, network: description.network)
+    }
+
+    /// The place of each class among the teacher's scores.
+    func columns(of classNames: [String]) throws(TrainingError) -> [Int] {
+        let own = description.classNames
+        let unknown = classNames.filter { !own.contains($0) }
+        guard unknown.isEmpty else {
+            let names = unknown.prefix(8).map { "\"\($0)\"" }.joined(separator: ", ")
+            throw TrainingError(
+                .differingClasses,
+                "The teacher \(record.path) does not know \(unknown.count) of the "
+                    + "\(classNames.count) classes: \(names). Classes are matched by their names: "
+                    + "train a teacher on images of these classes with `distill evaluate --save`."
+            )
+        }
+        return classNames.compactMap(own.firstIndex(of:))
+    }
+
+    /// Makes sure that the teacher can look at images of a size.
+    func requireFit(_ set: ImageSet) throws(TrainingError) {
+        let own = description
+        guard own.channels == set.channels else {
+            throw TrainingError(
+                .unfitImages,
+                "The teacher \(record.path) is for images with \(own.channels) channels; these "
+                    + "have \(set.channels)."
+            )
+        }
+        guard own.imageSize == set.height || !own.network.dependsOnImageSize else {
+            throw TrainingError(
+                .unfitImages,
+                "The teacher \(record.path), a \(own.network), is for images of "
+                    + "\(own.imageSize)×\(own.imageSize) pixels; these have "
+                    + "\(set.width)×\(set.height). Train a teacher at this size, or one whose "
+                    + "features are a mean over the image, such as resnet-18."
+            )
+        }
+    }
+
+    /// Tests the teacher before it labels anything.
+    ///
+    /// A wrong order of classes is the usual silent failure: it leaves a teacher that is right as
+    /// often as chance, or one that takes all images of a class for another one and the other way
+    /// round.
+    ///
+    /// - Parameters:
+    ///   - test: Real images, numbered as those of the students.
+    ///   - fingerprint: What tells them from other images.
+    ///   - precision: Type in which the network is computed.
+    /// - Returns: Share of the images whose class it finds.
+    /// - Throws: `TrainingError` if it is no better than twice chance, if classes are exchanged, or
+    ///   if it was better on the same images when it was trained.
+    func checkedAccuracy(
+        on test: ImageSet,
+        fingerprint: String,
+        precision: Precision
+    ) throws -> Double {
+        let columns = try columns(of: test.classNames)
+        let found = try SupervisedTraining.predictions(
+            of: classifier,
+            on: test,
+            normalizedBy: description.statistics,
+            precision: precision,
+            among: columns
+        )
+        let classCount = test.classCount
+        var confusion = [[Int]](
+            repeating: [Int](repeating: 0, count: classCount),
+            count: classCount
+        )
+        for (label, found) in zip(test.labels, found) { confusion[label][found] += 1 }
+        let right = confusion.indices.reduce(0) { $0 + confusion[$1][$1] }
+        let accuracy = Double(right) / Double(test.count)
+        func refused(_ reason: String) -> TrainingError {
+            TrainingError(
+                .unfitNetwork,
+                "The teacher \(record.path) \(reason) Check that its classes are in the order of "
+                    + "its scores and that it is for such images; soft labels of a wrong teacher "
+                    + "make every student wrong."
+            )
+        }
+        let percent = Int((accuracy * 100).rounded())
+        guard accuracy > min(2 / Double(classCount), 0.9) else {
+            throw refused(
+                "finds the class of \(percent) % of the test images, hardly more than chance."
+            )
+        }
+        let mostFound = confusion.map { row in row.indices.max { row[$0] < row[$1] } ?? 0 }
+        for first in 0..<classCount where mostFound[first] > first {
+            let second = mostFound[first]
+            let takenFor = Double(confusion[first][second]) / Double(confusion[first].reduce(0, +))
+            let andBack = Double(confusion[second][first]) / Double(confusion[second].reduce(0, +))
+            if mostFound[second] == first, takenFor > 0.5, andBack > 0.5 {
+                throw refused(
+                    "takes most images of \"\(test.classNames[first])\" for "
+                        + "\"\(test.classNames[second])\" and the other way round."
+                )
+            }
+        }
+        if let known = description.accuracy,
+            description.testFingerprint == fingerprint, known - accuracy > 0.1
+        {
+            throw refused(
+                "finds the class of \(percent) % of the test images; when it was trained it found "
+                    + "\(Int((known * 100).rounded())) % of the same images."
+            )
+        }
+        return accuracy
+    }
+
+    /// Labels images as the students see them.
+    ///
+    /// - Parameters:
+    ///   - classNames: The classes of the students in the order of their scores.
+    ///   - statistics: What the students' images are normalised by.
+    ///   - precision: Type in which the network is computed.
+    /// - Returns: What gives the scores of the teacher.
+    /// - Throws: `TrainingError` if it does not know a class.
+    func labelling(
+        _ classNames: [String],
+        normalizedBy statistics: ChannelStatistics,
+        precision: Precision
+    ) throws(TrainingError) -> any SoftLabelling {
+        Labelling(
+            classifier: classifier,
+            columns: try columns(of: classNames),
+            students: statistics,
+            own: description.statistics,
+            precision: precision
+        )
+    }
+
+    private struct Labelling: SoftLabelling {
+        let classifier: any ImageClassifier
+        let columns: [Int]
+        let students: ChannelStatistics
+        let own: ChannelStatistics
+        let precision: Precision
+
+        func logits(for images: Tensor, step: Int) -> Tensor {
+            withoutGradient {
+                // To the values from 0 to 1 and on to what the teacher was trained with.
+                var x = images
+                if students != own { x = own.normalized(students.denormalized(images)) }
+                x = classifier.inPreferredOrder(x)
+                let scores = classifier.evaluating {
+                    withAutocast(precision.autocastType, on: x.device) { classifier(x) }
+                }
+                return scores.converted(to: .float32).gathered(columns, along: 1)
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import Evaluation
+import Foundation
+import TestSupport
+import Testing
+import Torch
+import Training
+
+@Suite("The epoch that is reported")
+struct SelectionTests {
+    private let test = EvaluationSet.lines(60, noise: 200, seed: 2)
+
+    private func result(
+        _ selection: EvaluationOptions.Selection,
+        train: EvaluationSet = .lines(20, noise: 200)
+    ) throws -> (EvaluationResult, [TrainingEvent]) {
+        var options = EvaluationOptions.short(epochs: 12, seeds: [0, 1, 2])
+        options.evaluations = 12
+        options.selection = selection
+        var events = [TrainingEvent]()
+        let result = try evaluate(train: train, test: test, options: options) { event in
+            if case .training(let event, _, _, _) = event { events.append(event) }
+            return .continue
+        }
+        return (result, events)
+    }
+
+    @Test("last and best come from one and the same training")
+    func lastAndBest() throws {
+        let (last, events) = try result(.last)
+        let (best, _) = try result(.best)
+        #expect(last.headline == last.last)
+        #expect(best.headline == last.best)
+        #expect(best.last == last.last)
+        #expect(last.selected == nil)
+        var perSeed = [[Double]]()
+        for case .looked(let epoch, let accuracy) in events {
+            if epoch == 1 { perSeed.append([]) }
+            perSeed[perSeed.count - 1].append(accuracy)
+        }
+        #expect(last.best.values == perSeed.compactMap { $0.max() })
+        #expect(last.last.values == perSeed.compactMap(\.last))
+    }
+
+    @Test("holdout trains on fewer images and chooses an epoch without the test set")
+    func holdout() throws {
+        let (held, events) = try result(.holdout)
+        #expect(held.heldBackImages == 4)
+        #expect(held.train.images == 20)
+        let selected = try #require(held.selected)
+        #expect(held.headline == selected)
+        // Each is the accuracy of one of the looks, not above the best.
+        let looks = events.compactMap { event -> Double? in
+            if case .looked(_, let accuracy) = event { accuracy } else { nil }
+        }
+        for (value, best) in zip(selected.values, held.best.values) {
+            #expect(looks.contains(value))
+            #expect(value <= best)
+        }
+        #expect(try result(.holdout).0.selected == selected)
+    }
+
+    @Test("of looks that are equally good on images held back the latest counts")
+    func ties() {
+        var record = TrainingRecord()
+        record.note(.init(epoch: 1, accuracy: 0.9, heldBackAccuracy: 0.5))
+        record.note(.init(epoch: 2, accuracy: 0.1, heldBackAccuracy: 0.75))
+        record.note(.init(epoch: 3, accuracy: 0.2, heldBackAccuracy: 0.75))
+        record.note(.init(epoch: 4, accuracy: 0.8, heldBackAccuracy: 0.25))
+        #expect(record.chosenOnHeldBack == 0.2)
+        #expect(record.best == 0.9)
+        #expect(record.last == 0.8)
+    }
+
+    @Test("a class with one image leaves nothing to hold back")
+    func oneImage() throws {
+        let error = #expect(throws: TrainingError.self) {
+            try result(.holdout, train: .lines(3))
+        }
+        #expect(error?.code == .emptyClass)
+        #expect(error?.message.contains("\"down\"") == true)
+    }
+
+    @Test("the confusion matrix counts every test image of every seed")
+    func confusion() throws {
+        let (found, _) = try result(.last)
+        let confusion = try #require(found.confusion)
+        #expect(confusion.map { $0.reduce(0, +) } == [90, 90])
+        let right = confusion[0][0] + confusion[1][1]
+        #expect(abs(Double(right) / 180 - found.last.mean) < 1e-12)
+        #expect(found.perClass == confusion.enumerated().map { Double($1[$0]) / 90 })
+        #expect(found.classNames == ["across", "down"])
+    }
+
+    @Test("the 95 % interval is that of Student's t")
+    func interval() {
+        // Deviation 0.2, three values: 4.303 · 0.2 / √3.
+        let three = EvaluationResult.Accuracy([0.5, 0.7, 0.9])
+        #expect(abs((three.confidence95 ?? 0) - 0.496_867) < 1e-4)
+        #expect(EvaluationResult.Accuracy([0.5]).confidence95 == nil)
+        // 31 values, 30 degrees of freedom: 2.0423.
+        let many = EvaluationResult.Accuracy((0..<31).map(Double.init))
+        let deviation = many.sampleDeviation ?? 0
+        #expect(abs((many.confidence95 ?? 0) / deviation * 31.0.squareRoot() - 2.0423) < 1e-3)
+    }
+}
