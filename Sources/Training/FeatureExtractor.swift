@@ -100,7 +100,7 @@ public struct FeatureExtractor {
     /// - Throws: What `progress` throws.
     public func features(
         of set: ImageSet,
-        progress: (Int) throws -> Void = { _ in }
+        progress: (Int) throws -> Void
     ) rethrows -> Tensor {
         var parts = [Tensor]()
         for start in stride(from: 0, to: set.count, by: batchSize) {
@@ -110,6 +110,12 @@ public struct FeatureExtractor {
         }
         return .concatenated(parts)
     }
+
+    /// The features of a whole set.
+    ///
+    /// - Parameter set: The images; of another size or number of channels they are converted.
+    /// - Returns: [N, F], float32, on the CPU.
+    public func features(of set: ImageSet) -> Tensor { features(of: set) { _ in } }
 
     /// The features of images that are read from their files as they are needed.
     ///

@@ -56,6 +56,33 @@ public struct LabelledFeatures {
         self.identifiers = identifiers
     }
 
+    /// The same features with the classes numbered as in another set, matched by name.
+    ///
+    /// - Parameters:
+    ///   - names: The class names of the other set.
+    ///   - subject: What this set is called in the message.
+    ///   - other: What the other set is called in the message.
+    /// - Returns: The features with their labels translated.
+    /// - Throws: `TrainingError` that names the classes which only one of the sets has.
+    public func relabelled(
+        toMatch names: [String],
+        subject: String,
+        other: String
+    ) throws(TrainingError) -> LabelledFeatures {
+        let translation = try ClassMatching.translation(
+            from: classNames,
+            to: names,
+            subject: subject,
+            other: other
+        )
+        return try LabelledFeatures(
+            features: features,
+            labels: labels.map { translation[$0] },
+            classNames: names,
+            identifiers: identifiers
+        )
+    }
+
     /// Number of images.
     public var count: Int { labels.count }
 
