@@ -178,7 +178,7 @@ public struct EvaluationProtocol: Sendable, Equatable {
             case .rded:
                 Optimization(
                     update: .adamW,
-                    learningRate: 0.001,
+                    learningRate: EvaluationProtocol.rdedLearningRate(of: network),
                     schedule: .halfCosine,
                     weightDecay: 0.01,
                     // 50 for 10 images a class, 100 for 50; twice as many for many classes.
@@ -195,6 +195,15 @@ public struct EvaluationProtocol: Sendable, Equatable {
             }
         if let batch = variation.batch { result.batchSize = batch }
         return result
+    }
+
+    /// The learning rate of RDED for a network.
+    private static func rdedLearningRate(of network: NetworkName?) -> Double {
+        switch network?.family {
+        case .mobileNet: 0.0025
+        case .efficientNetLite: 0.002
+        default: 0.001
+        }
     }
 
     /// Looks at the test set from the first epoch on: for estimates of a few epochs.

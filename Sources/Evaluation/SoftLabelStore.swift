@@ -32,6 +32,7 @@ final class SoftLabelStore: SoftLabelling {
     ///   - teacher: Gives the labels that are not stored yet.
     ///   - stepsPerEpoch: Number of batches of an epoch.
     ///   - imageCount: Number of images of an epoch.
+    /// - Throws: The error of a folder that cannot be made.
     init(
         _ folder: URL,
         identity: String,

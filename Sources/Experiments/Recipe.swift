@@ -197,9 +197,10 @@ public struct SampleSettings: Codable, Sendable, Equatable {
 public struct EvaluateSettings: Codable, Sendable, Equatable {
     /// The networks: `convnet-DEPTH`, `resnet-ap-10`, `resnet-18`.
     public var networks = ["convnet-3"]
-    /// The protocol: `gu-hard-28` for grey images, `gu-hard-224` for photographs as published, or
-    /// the same at 64, 128 or 256 pixels; `rded-soft-300` and `fkd-300` with a teacher; `dm-dsa-28`
-    /// and `dm-dsa-32`. Variations are part of the name: `rded-soft-300+size=64`.
+    /// The protocol, with its variations: `rded-soft-300+size=64`.
+    ///
+    /// `gu-hard-28` for grey images, `gu-hard-224` for photographs as published, or the same at 64,
+    /// 128 or 256 pixels; `rded-soft-300` and `fkd-300` with a teacher; `dm-dsa-28`, `dm-dsa-32`.
     public var evaluationProtocol = "gu-hard-28"
     /// A network that `distill evaluate --save` has trained on the whole dataset, for protocols with
     /// soft labels; empty for none.

@@ -7,7 +7,7 @@ import Torch
 /// d × [Conv3×3 → GroupNorm(W groups, that is instance norm) → ReLU → AvgPool2] → Linear
 /// ```
 ///
-/// The linear layer sees the flattened map. State-dictionary names and first weights are those of
+/// Other norms and poolings are variants of it. The linear layer sees the flattened map. State-dictionary names and first weights are those of
 /// vimar-gu/MinimaxDiffusion (`train_models/convnet.py`).
 ///
 /// Shape letters: B images, C channels, S×S pixels, W width, s = ⌊S/2ᵈ⌋ pixels of the last map,
@@ -15,34 +15,65 @@ import Torch
 public final class ConvNet: Module, ImageClassifier {
     /// Size and shape of a ConvNet.
     public struct Configuration: Codable, Sendable, Equatable {
+        /// What normalises the map of a block.
+        public enum Norm: String, Codable, Sendable, CaseIterable {
+            /// Each channel of each image by itself: the published evaluation.
+            case instance
+            /// Each channel over the batch, with running statistics for tests.
+            case batch
+            /// Nothing.
+            case none
+        }
+
+        /// How a block ends.
+        public enum Pooling: String, Codable, Sendable, CaseIterable {
+            /// The mean of 2×2 pixels: the published evaluation.
+            case average
+            /// The maximum of 2×2 pixels.
+            case maximum
+            /// The map keeps its size.
+            case none
+        }
+
         /// S, pixels a side; at least 2ᵈ.
         public var imageSize: Int
         /// C, channels of the images.
         public var channels: Int
         /// K, number of classes.
         public var classCount: Int
-        /// d, number of blocks; each halves the map.
+        /// d, number of blocks; each halves the map if it pools.
         public var depth: Int
         /// W, channels of every block.
         public var width: Int
+        /// What normalises the map of a block.
+        public var norm: Norm
+        /// How a block ends.
+        public var pooling: Pooling
 
-        /// Describes a ConvNet; the published width is 128.
+        /// Describes a ConvNet; the published width is 128, with instance norm and average pooling.
         public init(
             imageSize: Int,
             channels: Int = 3,
             classCount: Int,
             depth: Int,
-            width: Int = 128
+            width: Int = 128,
+            norm: Norm = .instance,
+            pooling: Pooling = .average
         ) {
             self.imageSize = imageSize
             self.channels = channels
             self.classCount = classCount
             self.depth = depth
             self.width = width
+            self.norm = norm
+            self.pooling = pooling
         }
 
         /// s, pixels a side of the map that the classifier sees.
-        public var mapSize: Int { depth < Int.bitWidth ? imageSize >> depth : 0 }
+        public var mapSize: Int {
+            if pooling == .none { return imageSize }
+            return depth < Int.bitWidth ? imageSize >> depth : 0
+        }
 
         /// F = W·s², width of the features.
         public var featureCount: Int { width * mapSize * mapSize }
@@ -74,7 +105,7 @@ public final class ConvNet: Module, ImageClassifier {
     /// The blocks' layers, named as in the reference: `layers.conv.d`, `layers.norm.d`.
     final class Layers: Module {
         @Child("conv") var convolutions: [Conv2d]
-        @Child("norm") var norms: [GroupNorm]
+        @Child("norm") var norms: [ChannelNorm]
 
         init(_ configuration: Configuration) {
             super.init()
@@ -87,8 +118,12 @@ public final class ConvNet: Module, ImageClassifier {
                     padding: 1
                 )
             }
-            norms = (0..<configuration.depth).map { _ in
-                GroupNorm(groupCount: width, channels: width)
+            norms = (0..<configuration.depth).compactMap { _ in
+                switch configuration.norm {
+                case .instance: ChannelNorm(.instance, channels: width)
+                case .batch: ChannelNorm(.batch, channels: width)
+                case .none: nil
+                }
             }
         }
     }
@@ -128,12 +163,20 @@ public final class ConvNet: Module, ImageClassifier {
         return x.flattened(from: 1)  // [B, W·s·s]
     }
 
-    /// One block: [B, C or W, H, H] → [B, W, ⌊H/2⌋, ⌊H/2⌋].
+    /// One block: [B, C or W, H, H] → [B, W, ⌊H/2⌋, ⌊H/2⌋], or [B, W, H, H] without pooling.
     package func block(_ index: Int, _ x: Tensor) -> Tensor {
-        let norm = layers.norms[index]
-        let x = layers.convolutions[index](x)  // [B, W, H, H]
-        // Norm, ReLU and pooling: as single operations they take half of the time on a CPU.
-        return x.instanceNormalizedRectifiedPooled(weight: norm.weight, bias: norm.bias)
+        var x = layers.convolutions[index](x)  // [B, W, H, H]
+        let norm = configuration.norm == .none ? nil : layers.norms[index]
+        if case .instance(let norm) = norm, configuration.pooling == .average {
+            // Norm, ReLU and pooling: as single operations they take half of the time on a CPU.
+            return x.instanceNormalizedRectifiedPooled(weight: norm.weight, bias: norm.bias)
+        }
+        x = (norm?(x) ?? x).relu()
+        switch configuration.pooling {
+        case .average: return x.averagePooled(kernelSize: 2)
+        case .maximum: return x.maxPooled(kernelSize: 2, stride: 2)
+        case .none: return x
+        }
     }
 
     /// True: the norm, ReLU and pooling of a block are one pass in that order, and convolutions

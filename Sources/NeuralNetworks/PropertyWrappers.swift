@@ -139,10 +139,12 @@ extension Module: ModuleValue {
     public var modulesWithPositions: [(Int?, Module)] { [(nil, self)] }
 }
 
-extension Array: ModuleValue where Element: Module {
+extension Array: ModuleValue where Element: ModuleValue {
     /// The modules in order.
     public var modulesWithPositions: [(Int?, Module)] {
-        enumerated().map { ($0.offset, $0.element) }
+        enumerated().flatMap { place, element in
+            element.modulesWithPositions.map { (place, $0.1) }
+        }
     }
 }
 

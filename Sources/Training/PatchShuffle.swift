@@ -1,7 +1,8 @@
 import Torch
 
-/// Puts the patches of an image into another order (Sun et al., CVPR 2024, RDED): its columns in
-/// equal strips, then its rows. Columns and rows that make no whole strip are dropped.
+/// Puts the patches of an image into another order (Sun et al., CVPR 2024, RDED).
+///
+/// Its columns are cut into equal strips, then its rows; what makes no whole strip is dropped.
 package enum PatchShuffle {
     /// Shuffles every image of a batch.
     ///

@@ -125,3 +125,30 @@ public struct TrainedNetwork {
         return classifier
     }
 }
+
+extension FeatureExtractor {
+    /// What the last layer of a network from a file sees.
+    ///
+    /// - Parameters:
+    ///   - network: The network with its weights.
+    ///   - name: What the extractor is called in results; nil: the network's name.
+    ///   - precision: Type in which the network is computed.
+    ///   - device: Where.
+    /// - Throws: `NetworkError` and `StateMismatchError` if file and network do not fit.
+    public init(
+        _ network: TrainedNetwork,
+        name: String? = nil,
+        precision: Precision = .float32,
+        on device: Device = .cpu
+    ) throws {
+        let description = network.description
+        self.init(
+            try network.makeClassifier(on: device),
+            name: name ?? "\(description.network)",
+            imageSize: description.imageSize,
+            channels: description.channels,
+            normalizedBy: description.statistics,
+            precision: precision
+        )
+    }
+}

@@ -58,6 +58,9 @@ struct ProtocolVariationTests {
         #expect(update.schedule == .halfCosine)
         #expect((update.learningRate, update.weightDecay) == (0.001, 0.01))
 
+        let mobile = rded.optimization(classCount: 10, network: .mobileNetV2)
+        #expect(mobile.learningRate == 0.0025)
+
         let fkd = EvaluationProtocol.fkd300
         #expect(fkd.labels == .storedSoft(temperature: 20, imageSeed: 42))
         #expect(fkd.optimization(classCount: 10).schedule == .cosine)

@@ -110,4 +110,64 @@ struct ConvNetLayoutTests {
             expectClose(try #require(a), try #require(b), relative: 1e-3, absolute: 1e-5, name)
         }
     }
+
+    @Test(
+        "variants are part of the name and of the network",
+        arguments: [
+            ("convnet-3", 128, 3), ("convnet-2-w16", 16, 7), ("convnet-2-w16-batchnorm", 16, 7),
+            ("convnet-1-w8-nonorm-nopool", 8, 28), ("convnet-2-maxpool", 128, 7),
+        ]
+    )
+    func variants(_ name: String, width: Int, map: Int) throws {
+        let network = try NetworkName(name)
+        #expect("\(network)" == name)
+        var generator = RandomGenerator(seed: 0, purpose: .initialization)
+        let classifier = try network.makeClassifier(
+            imageSize: 28,
+            channels: 1,
+            classCount: 4,
+            using: &generator
+        )
+        let x = generator.normal([3, 1, 28, 28])
+        #expect(classifier.features(x).shape == [3, width * map * map])
+        #expect(classifier(x).shape == [3, 4])
+        let names = classifier.state().names
+        #expect(names.contains("layers.norm.0.running_mean") == name.contains("batchnorm"))
+        #expect(names.contains("layers.norm.0.weight") == !name.contains("nonorm"))
+    }
+
+    @Test("the unfused block computes what its parts say")
+    func unfusedBlocks() throws {
+        var generator = RandomGenerator(seed: 3, purpose: .initialization)
+        let network = try ConvNet(
+            .init(imageSize: 8, channels: 2, classCount: 3, depth: 1, width: 4, pooling: .maximum),
+            using: &generator
+        )
+        let x = generator.normal([2, 2, 8, 8])
+        let state = network.state()
+        func weight(_ name: String) throws -> Tensor { try #require(state[name]) }
+        let expected = try x.convolved(
+            weight: weight("layers.conv.0.weight"),
+            bias: weight("layers.conv.0.bias"),
+            padding: 1
+        ).groupNormalized(
+            groups: 4,
+            weight: weight("layers.norm.0.weight"),
+            bias: weight("layers.norm.0.bias")
+        ).relu().maxPooled(kernelSize: 2, stride: 2)
+        expectClose(network.block(0, x).detached(), expected.detached(), absolute: 1e-5)
+    }
+
+    @Test(
+        "variants that a kind does not have are refused with the reason",
+        arguments: [
+            ("resnet-18-maxpool", "ConvNets only"), ("resnet-ap-10-nonorm", "ConvNets only"),
+            ("resnet-50-w32", "no variants"), ("convnet-3-w0", "a kind and a depth"),
+            ("convnet-3-batchnorm-w64", "a kind and a depth"),
+        ]
+    )
+    func refusedVariants(_ name: String, reason: String) {
+        let error = #expect(throws: NetworkError.self) { try NetworkName(name) }
+        #expect(error?.message.contains(reason) == true)
+    }
 }

@@ -1,0 +1,136 @@
+import Checkpoints
+import Datasets
+import Evaluation
+import Experiments
+import Foundation
+import Images
+import TestSupport
+import Testing
+import Torch
+import Training
+
+@Suite("distill evaluate")
+struct StandaloneEvaluationTests {
+    /// Two classes of 32×32 squares: red and blue, in several shades.
+    private func write(_ folder: URL, perClass: Int, seed: UInt64) throws {
+        var generator = RandomGenerator(seed: seed)
+        for (label, name) in ["blue", "red"].enumerated() {
+            let place = folder.appendingPathComponent(name)
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            for index in 0..<perClass {
+                let noise = generator.integers(32 * 32 * 3, below: 120)
+                let bytes = noise.enumerated().map { position, noise in
+                    UInt8(noise + (position % 3 == 2 - 2 * label ? 100 : 0))
+                }
+                let image = Image(width: 32, height: 32, channels: 3, bytes: bytes)
+                try image.pngData().write(to: place.appendingPathComponent("\(index).png"))
+            }
+        }
+    }
+
+    private func withFolders(
+        _ body: (URL, StandaloneEvaluation.Settings) throws -> Void
+    ) throws {
+        try withTemporaryFolder { folder in
+            var settings = StandaloneEvaluation.Settings()
+            settings.train = folder.appendingPathComponent("train").path
+            settings.test = folder.appendingPathComponent("test").path
+            settings.network = "convnet-2-w16"
+            settings.evaluationProtocol = "gu-hard-64+size=32"
+            settings.epochs = 8
+            settings.evaluations = 1
+            settings.seeds = [0]
+            try write(URL(fileURLWithPath: settings.train), perClass: 12, seed: 1)
+            try write(URL(fileURLWithPath: settings.test), perClass: 10, seed: 2)
+            try body(folder, settings)
+        }
+    }
+
+    private func run(_ settings: StandaloneEvaluation.Settings) throws -> EvaluationResult {
+        try StandaloneEvaluation(settings).run(
+            environment: Pipeline.Environment(isInterrupted: { false }),
+            observer: SilentObserver()
+        )
+    }
+
+    @Test("images a class are chosen at random or as the first, and the result says how")
+    func choice() throws {
+        try withFolders { _, settings in
+            var settings = settings
+            settings.imagesPerClass = 3
+            settings.epochs = 1
+            let random = try run(settings)
+            settings.choice = .first
+            let first = try run(settings)
+            #expect(random.imagesPerClass == 3)
+            #expect(random.choice == "random 3, seed 0")
+            #expect(first.choice == "first 3 in string order")
+            #expect(random.train.fingerprint != first.train.fingerprint)
+
+            let images = try ImageFolder(URL(fileURLWithPath: settings.train))
+            let chosen = try ImageChoice.first.choose(3, of: images, seed: 0).images
+            #expect(
+                (0..<chosen.count).map(chosen.identifier(at:)) == [
+                    "blue/0.png", "blue/1.png", "blue/10.png",
+                    "red/0.png", "red/1.png", "red/10.png",
+                ]
+            )
+            settings.imagesPerClass = 13
+            let error = #expect(throws: DatasetError.self) { try run(settings) }
+            #expect(error?.message.contains("blue (12)") == true)
+        }
+    }
+
+    @Test("a network that was saved teaches others, and larger sets stay in their files")
+    func teaching() throws {
+        try withFolders { folder, settings in
+            let file = folder.appendingPathComponent("teacher.safetensors").path
+            var first = settings
+            first.savedNetwork = file
+            let taught = try run(first)
+            #expect(taught.last.mean > 0.9)
+            first.memory = 1
+            #expect(try run(first).last == taught.last)
+
+            var second = settings
+            second.evaluationProtocol = "rded-soft-300+size=32+batch=6"
+            second.teacher = file
+            let result = try run(second)
+            #expect(result.teacher?.accuracy == taught.last.mean)
+            #expect(result.evaluationProtocol == "rded-soft-300+size=32+epochs=8+batch=6")
+            second.teacher = folder.appendingPathComponent("nobody").path
+            let error = #expect(throws: RunError.self) { try run(second) }
+            #expect(error?.message.contains("--save") == true)
+        }
+    }
+
+    @Test("weights without a description are a teacher whose network and order are named")
+    func foreignTeacher() throws {
+        try withFolders { folder, settings in
+            let file = folder.appendingPathComponent("teacher.safetensors")
+            var first = settings
+            first.savedNetwork = file.path
+            _ = try run(first)
+            // What another program would write: the weights alone, here with the rows of the
+            // classifier exchanged.
+            let saved = try TrainedNetwork(contentsOf: file)
+            let bare = folder.appendingPathComponent("bare.safetensors")
+            try Safetensors.save(saved.weights, to: bare)
+            var second = settings
+            second.evaluationProtocol = "rded-soft-300+size=32+batch=6"
+            second.teacher = bare.path
+            second.epochs = 1
+            #expect(throws: (any Error).self) { try run(second) }
+            second.teacherNetwork = "convnet-2-w16"
+            #expect(try run(second).teacher?.accuracy ?? 0 > 0.9)
+
+            var exchanged = saved.weights
+            for name in ["classifier.weight", "classifier.bias"] {
+                exchanged[name] = try #require(exchanged[name]).gathered([1, 0])
+            }
+            try Safetensors.save(exchanged, to: bare)
+            let error = #expect(throws: TrainingError.self) { try run(second) }
+            #expect(error?.code == .unfitNetwork)
+        }
+    }
+}
