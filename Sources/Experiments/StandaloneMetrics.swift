@@ -41,7 +41,6 @@ public struct StandaloneMetrics {
     ) throws -> SurrogateMetrics {
         let (surrogateFiles, realFiles) = try sets()
         let extractor = try extractor(for: [surrogateFiles, realFiles], environment)
-        let total = surrogateFiles.count + realFiles.count
         return try SurrogateMetrics.measure(
             surrogate: .init(
                 surrogateFiles,
@@ -51,14 +50,25 @@ public struct StandaloneMetrics {
             real: .init(realFiles, path: real, fingerprint: try realFiles.fingerprint()),
             extractor: extractor,
             neighbours: neighbours
-        ) { done in
-            observer.progress(
-                stage: "features",
-                done: done,
-                total: total,
-                unit: "images",
-                detail: extractor.name
-            )
+        ) { event in
+            switch event {
+            case .features(let done, of: let total):
+                observer.progress(
+                    stage: "features",
+                    done: done,
+                    total: total,
+                    unit: "images",
+                    detail: extractor.name
+                )
+            case .distances(let done, of: let total):
+                observer.progress(
+                    stage: "distances",
+                    done: done,
+                    total: total,
+                    unit: "images",
+                    detail: ""
+                )
+            }
             if environment.isInterrupted() { throw MetricsInterruption() }
         }
     }
@@ -79,9 +89,12 @@ public struct StandaloneMetrics {
         let images = surrogateFiles.count + realFiles.count
         let featureSeconds = fewTime / .seconds(1) / Double(few.count) * Double(images)
 
-        // The distances are matrix products: within both sets, and between them.
-        let block = Tensor.ones([256, width], dtype: .float64)
-        let blockTime = clock.measure { _ = block.matmul(block.transposed(0, 1)) }
+        // What is done with the distances within both sets and between them, on made-up points.
+        var generator = RandomGenerator(seed: 0)
+        let points = generator.normal([2048, width])
+        let pointTime = try clock.measure {
+            _ = try PrecisionRecall(generated: points, real: points, neighbours: neighbours)
+        }
         let pairs =
             Double(realFiles.count) * Double(realFiles.count)
             + Double(surrogateFiles.count) * Double(images)
@@ -95,7 +108,7 @@ public struct StandaloneMetrics {
                 .init(
                     stage: "distances",
                     work: "\(realFiles.count) real and \(surrogateFiles.count) surrogate images",
-                    seconds: blockTime / .seconds(1) * pairs / (256 * 256)
+                    seconds: pointTime / .seconds(1) * pairs / (3 * 2048 * 2048)
                 ),
             ],
             // float32 and float64 copies of the features.

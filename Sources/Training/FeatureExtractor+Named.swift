@@ -37,7 +37,7 @@ extension FeatureExtractor {
         }
         let isLite = text == "\(NetworkName.efficientNetLite0)"
         let url = URL(fileURLWithPath: isLite ? efficientNetLitePath : text)
-        guard FileManager.default.fileExists(atPath: url.path) else {
+        guard !text.isEmpty, FileManager.default.fileExists(atPath: url.path) else {
             if isLite { throw missingWeights(url) }
             throw unknown(text)
         }

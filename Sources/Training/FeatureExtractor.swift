@@ -97,25 +97,15 @@ public struct FeatureExtractor {
     ///   - set: The images; of another size or number of channels they are converted.
     ///   - progress: Hears how many images are done; an error ends the work.
     /// - Returns: [N, F], float32, on the CPU.
-    /// - Throws: What `progress` throws.
+    /// - Throws: What `progress` throws, and the error of an image that cannot be read.
     public func features(
         of set: ImageSet,
-        progress: (Int) throws -> Void
-    ) rethrows -> Tensor {
-        var parts = [Tensor]()
-        for start in stride(from: 0, to: set.count, by: batchSize) {
-            let end = min(start + batchSize, set.count)
-            parts.append(features(ofImages: try set.batch(start..<end)))
-            try progress(end)
-        }
-        return .concatenated(parts)
+        progress: (Int) throws -> Void = { _ in }
+    ) throws -> Tensor {
+        var rows = Rows(count: set.count)
+        try fill(&rows, with: set, progress: progress)
+        return rows.filled
     }
-
-    /// The features of a whole set.
-    ///
-    /// - Parameter set: The images; of another size or number of channels they are converted.
-    /// - Returns: [N, F], float32, on the CPU.
-    public func features(of set: ImageSet) -> Tensor { features(of: set) { _ in } }
 
     /// The features of images that are read from their files as they are needed.
     ///
@@ -133,7 +123,7 @@ public struct FeatureExtractor {
     ) throws -> Tensor {
         // Enough to keep all cores busy with decoding, at most 64 MB.
         let chunk = max(batchSize, (64 << 20) / (channels * imageSize * imageSize))
-        var parts = [Tensor]()
+        var rows = Rows(count: images.count)
         for start in stride(from: 0, to: images.count, by: chunk) {
             let packed = try PackedImages(
                 loading: SubsetDataset(
@@ -151,9 +141,44 @@ public struct FeatureExtractor {
                 labels: packed.labels,
                 classNames: packed.classNames
             )
-            parts.append(try features(of: set) { try progress(start + $0) })
+            try fill(&rows, with: set, progress: progress)
         }
-        return .concatenated(parts)
+        return rows.filled
+    }
+
+    private func fill(
+        _ rows: inout Rows,
+        with set: ImageSet,
+        progress: (Int) throws -> Void
+    ) throws {
+        for start in stride(from: 0, to: set.count, by: batchSize) {
+            rows.append(
+                features(ofImages: try set.batch(start..<min(start + batchSize, set.count)))
+            )
+            try progress(rows.end)
+        }
+    }
+
+    /// The rows of a matrix that come in parts.
+    ///
+    /// They are copied into one tensor: many small ones between the large maps of the network
+    /// leave holes in the memory that the next maps do not fit in.
+    private struct Rows {
+        let count: Int
+        private(set) var end = 0
+        private var matrix: Tensor?
+
+        init(count: Int) { self.count = count }
+
+        mutating func append(_ part: Tensor) {
+            let target = matrix ?? .empty([count, part.size(along: 1)])
+            let next = end + part.size(along: 0)
+            target[end..<next].copy(from: part)
+            (matrix, end) = (target, next)
+        }
+
+        /// The matrix; [0, 0] if there are no rows.
+        var filled: Tensor { matrix ?? .zeros([count, 0]) }
     }
 
     /// The features of a batch.

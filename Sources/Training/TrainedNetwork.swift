@@ -118,7 +118,8 @@ public struct TrainedNetwork {
             classCount: description.classNames.count,
             using: &generator
         )
-        try classifier.load(weights)
+        // Files of PyTorch before 0.4 lack these counters, which only count.
+        try classifier.load(weights) { $0.hasSuffix(".num_batches_tracked") }
         classifier.freeze()
         classifier.move(to: device)
         classifier.setTraining(false)

@@ -87,6 +87,19 @@ struct PhotographNetworkTests {
         }
     }
 
+    @Test("bfloat16 gives the same up to its rounding", arguments: names)
+    func bfloat16(_ name: String) throws {
+        let network = try make(name)
+        var generator = RandomGenerator(seed: 4)
+        let x = network.inPreferredOrder(generator.normal([4, 3, 32, 32]))
+        network.evaluating {
+            withoutGradient {
+                let features = withAutocast(.bfloat16) { network.features(x) }
+                expectClose(features, network.features(x), relative: 0.05)
+            }
+        }
+    }
+
     @Test("no tensor is left after a step of training", arguments: ["mobilenet-v2"])
     func leaks(_ name: String) throws {
         let network = try make(name)

@@ -61,6 +61,8 @@ struct WordsTests {
         #expect(Names.network("convnet-3") == "ConvNet-3")
         #expect(Names.network("resnet-ap-10") == "ResNetAP-10")
         #expect(Names.network("resnet-18") == "ResNet-18")
+        #expect(Names.network("mobilenet-v2") == "MobileNetV2")
+        #expect(Names.network("efficientnet-lite0") == "EfficientNet-Lite0")
         #expect(Names.stage("baseline dit") == "Baseline, DiT")
         #expect(Names.stage("finetune") == "Fine-tuning")
         #expect(Names.key("gradientNorm") == "Gradient norm")

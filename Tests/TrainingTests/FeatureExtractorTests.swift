@@ -106,11 +106,11 @@ struct FeatureExtractorTests {
         #expect(color.shape == [3, 192])
         let grey = FeatureExtractor.pixels(size: 8, channels: 1).features(of: set)
         expectClose(color.sliced(64..<128, along: 1), grey)
-        // Half of the size: like the file, but for its rounding to whole values.
+        // Half of the size: like the file, which is rounded to whole values twice.
         let bytes: [UInt8] = set.images[0].values()
         let image = Image(width: 16, height: 16, channels: 1, bytes: bytes).resized(shortSide: 8)
         let expected = image.bytes.map { Float($0) / 255 }
-        expectClose(grey[0], Tensor(expected), absolute: 0.6 / 255)
+        expectClose(grey[0], Tensor(expected), absolute: 1.1 / 255)
         // Red, green and blue count as in every conversion of this package.
         let red = try ImageSet(
             images: .concatenated(
@@ -180,7 +180,9 @@ struct FeatureExtractorTests {
                     classCount: 7,
                     using: &generator
                 )
-                try Safetensors.save(network.state(), to: url)
+                // Old files lack the counters of the norms.
+                let state = network.state().filter { !$0.0.hasSuffix("num_batches_tracked") }
+                try Safetensors.save(StateDictionary(state), to: url)
                 let extractor = try FeatureExtractor.named(url.path, channels: 1)
                 #expect(extractor.name == name)
                 #expect(extractor.imageSize == 224 && extractor.channels == 3)

@@ -17,7 +17,7 @@ package struct FeaturePoints {
     ///   - center: [F], float64; points of one distance must have the same.
     package init(_ features: Tensor, center: Tensor) {
         values = features.converted(to: .float64) - center
-        squares = values.squared().sum(along: 1)
+        squares = values.norm(axes: [1]).squared()
     }
 
     private init(values: Tensor, squares: Tensor) {
@@ -39,14 +39,21 @@ package struct FeaturePoints {
         FeaturePoints(values: values.gathered(indices), squares: squares.gathered(indices))
     }
 
-    /// Calls `body` with blocks of the squared distances to other points: at most 64 MB, whatever
+    /// Calls `body` with blocks of the squared distances to other points: at most 32 MB, whatever
     /// the numbers of points.
+    ///
+    /// NB: what `body` keeps belongs into tensors that were made before: new small ones between
+    /// the blocks leave holes in the memory that the next block does not fit in.
     ///
     /// - Parameters:
     ///   - others: M points with the same centre.
     ///   - body: Called with the places of some points and their squared distances, [b, M].
-    func forEachBlock(to others: FeaturePoints, _ body: (Range<Int>, Tensor) -> Void) {
-        let size = max(16, 8_388_608 / max(1, others.count))
+    /// - Throws: What `body` throws.
+    func forEachBlock(
+        to others: FeaturePoints,
+        _ body: (Range<Int>, Tensor) throws -> Void
+    ) rethrows {
+        let size = max(16, 4_194_304 / max(1, others.count))
         let columns = others.values.transposed(0, 1)
         for start in stride(from: 0, to: count, by: size) {
             let range = start..<min(start + size, count)
@@ -55,7 +62,7 @@ package struct FeaturePoints {
             x.add(squares[range].unsqueezed(1))
             x.add(others.squares)
             x.clamp(to: 0...Double.infinity)
-            body(range, x)
+            try body(range, x)
         }
     }
 
@@ -66,12 +73,7 @@ package struct FeaturePoints {
     ///   - others: Points with the same centre.
     /// - Returns: Squared distances in rising order and places, both [N, k].
     func nearest(_ k: Int, among others: FeaturePoints) -> (squares: Tensor, places: Tensor) {
-        var parts = [(Tensor, Tensor)]()
-        forEachBlock(to: others) { _, squares in
-            let (values, indices) = squares.top(k, along: 1, largest: false)
-            parts.append((values, indices))
-        }
-        return (.concatenated(parts.map(\.0)), .concatenated(parts.map(\.1)))
+        nearest(k, among: others) { _, squares in squares }
     }
 
     /// For every point the nearest other ones of the same set.
@@ -79,18 +81,43 @@ package struct FeaturePoints {
     /// - Parameter k: How many are wanted, fewer than there are points.
     /// - Returns: Squared distances in rising order and places, both [N, k].
     func nearestOthers(_ k: Int) -> (squares: Tensor, places: Tensor) {
+        nearestOthers(k) { _ in }
+    }
+
+    /// For every point the nearest other ones of the same set.
+    ///
+    /// - Parameters:
+    ///   - k: How many are wanted, fewer than there are points.
+    ///   - progress: Hears how many points are done; an error ends the work.
+    /// - Returns: Squared distances in rising order and places, both [N, k].
+    /// - Throws: What `progress` throws.
+    func nearestOthers(
+        _ k: Int,
+        progress: (Int) throws -> Void
+    ) rethrows -> (squares: Tensor, places: Tensor) {
         let columns = Tensor.range(to: Double(count), dtype: .int64)
         let infinity = Tensor([Double.infinity], shape: [])
-        var parts = [(Tensor, Tensor)]()
-        forEachBlock(to: self) { range, squares in
-            let isSelf = columns.unsqueezed(0).compared(
-                .equal,
-                to: columns[range].unsqueezed(1)
-            )
-            let (values, indices) = Tensor.choose(isSelf, infinity, else: squares)
-                .top(k, along: 1, largest: false)
-            parts.append((values, indices))
+        return try nearest(k, among: self) { range, squares in
+            try progress(range.lowerBound)
+            let isSelf = columns.compared(.equal, to: columns[range].unsqueezed(1))
+            return Tensor.choose(isSelf, infinity, else: squares)
         }
-        return (.concatenated(parts.map(\.0)), .concatenated(parts.map(\.1)))
+    }
+
+    private func nearest(
+        _ k: Int,
+        among others: FeaturePoints,
+        masked: (Range<Int>, Tensor) throws -> Tensor
+    ) rethrows -> (squares: Tensor, places: Tensor) {
+        let result = (
+            squares: Tensor.empty([count, k], dtype: .float64),
+            places: Tensor.empty([count, k], dtype: .int64)
+        )
+        try forEachBlock(to: others) { range, squares in
+            let (values, indices) = try masked(range, squares).top(k, along: 1, largest: false)
+            result.squares[range].copy(from: values)
+            result.places[range].copy(from: indices)
+        }
+        return result
     }
 }

@@ -47,6 +47,14 @@ public struct MeasuredSet {
     }
 }
 
+/// How far a measurement of a surrogate has come.
+public enum MetricsEvent: Sendable, Equatable {
+    /// So many images of both sets have features.
+    case features(Int, of: Int)
+    /// So many rows of distances are done.
+    case distances(Int, of: Int)
+}
+
 extension SurrogateMetrics {
     /// Measures a surrogate beside the real set that it stands for.
     ///
@@ -55,7 +63,7 @@ extension SurrogateMetrics {
     ///   - real: The real set; classes are matched by name.
     ///   - extractor: What turns images into features.
     ///   - neighbours: k of precision, recall, density and coverage.
-    ///   - progress: Hears how many images of both sets together are done; an error ends the work.
+    ///   - progress: Hears how far the work has come; an error ends it.
     /// - Returns: The numbers.
     /// - Throws: `TrainingError` if the sets have differing classes or too few images,
     ///   `DatasetError` for images that cannot be read, and what `progress` throws.
@@ -64,7 +72,7 @@ extension SurrogateMetrics {
         real: MeasuredSet,
         extractor: FeatureExtractor,
         neighbours: Int = 5,
-        progress: (Int) throws -> Void = { _ in }
+        progress: (MetricsEvent) throws -> Void = { _ in }
     ) throws -> SurrogateMetrics {
         // Told before the work: the features of a large set take long.
         _ = try ClassMatching.translation(
@@ -78,8 +86,13 @@ extension SurrogateMetrics {
             generatedCount: surrogate.source.images,
             realCount: real.source.images
         )
-        let features = try surrogate.features(by: extractor, progress: progress)
-        let realFeatures = try real.features(by: extractor) { try progress(features.count + $0) }
+        let total = surrogate.source.images + real.source.images
+        let features = try surrogate.features(by: extractor) {
+            try progress(.features($0, of: total))
+        }
+        let realFeatures = try real.features(by: extractor) {
+            try progress(.features(features.count + $0, of: total))
+        }
         return try SurrogateMetrics(
             surrogate: features,
             from: surrogate.source,
@@ -87,6 +100,6 @@ extension SurrogateMetrics {
             from: real.source,
             extractor: extractor,
             neighbours: neighbours
-        )
+        ) { try progress(.distances($0, of: $1)) }
     }
 }

@@ -36,7 +36,8 @@ public struct ImageNeighbours: Codable, Sendable, Equatable {
 /// ```
 ///
 /// So the criterion has no free constant and no unit: it adapts to features and classes, and a
-/// surrogate of new images from the same source has near copies in about one case of a hundred.
+/// surrogate of new images from the same source has near copies in about one case of a hundred
+/// (one of n in a class of n < 100 real images, where t_c is the smallest distance).
 /// Duplicates among the real images say nothing about how near different images are, and do not
 /// count for t_c. A class that has no two different real images takes the percentile of all
 /// classes; where that does not exist, only copies up to rounding are found.

@@ -46,17 +46,19 @@ public struct PrecisionRecall: Sendable, Equatable {
         generated: Tensor,
         real: Tensor,
         neighbours: Int = 5
-    ) throws(TrainingError) {
+    ) throws {
         let (points, realPoints) = FeaturePoints.pair(generated, real)
-        try self.init(generated: points, real: realPoints, neighbours: neighbours)
+        try self.init(generated: points, real: realPoints, neighbours: neighbours) { _, _ in }
     }
 
-    /// Measures two sets of points.
+    /// Measures two sets of points; `progress` hears how many rows of distances are done, and of
+    /// how many.
     init(
         generated: FeaturePoints,
         real: FeaturePoints,
-        neighbours: Int
-    ) throws(TrainingError) {
+        neighbours: Int,
+        progress: (Int, Int) throws -> Void
+    ) throws {
         try PrecisionRecall.validate(
             neighbours: neighbours,
             generatedCount: generated.count,
@@ -65,23 +67,26 @@ public struct PrecisionRecall: Sendable, Equatable {
         // A point on the surface is outside: a set that is a part of the real one has many such
         // points, and rounding must not decide.
         let surface = 1 - 1e-9
-        let realRadii =
-            real.nearestOthers(neighbours).squares.selected(neighbours - 1, along: 1)
-            * surface
-        let radii =
-            generated.nearestOthers(neighbours).squares.selected(neighbours - 1, along: 1)
-            * surface
-        var counts = [Tensor]()
-        var nearest = Tensor.full([real.count], .infinity, dtype: .float64)
-        var recalled = Tensor.zeros([real.count], dtype: .uint8)
-        generated.forEachBlock(to: real) { range, squares in
-            counts.append(squares.compared(.less, to: realRadii).sum(along: 1))
-            let isInside = squares.compared(.less, to: radii[range].unsqueezed(1))
-            recalled = recalled.maximum(isInside.converted(to: .uint8).max(along: 0))
-            nearest = nearest.minimum(squares.min(along: 0))
+        let total = real.count + 2 * generated.count
+        func radii(_ points: FeaturePoints, after done: Int) throws -> Tensor {
+            try points.nearestOthers(neighbours) { try progress(done + $0, total) }.squares
+                .selected(neighbours - 1, along: 1) * surface
         }
+        let realRadii = try radii(real, after: 0)
+        let ownRadii = try radii(generated, after: real.count)
+        let counts = Tensor.zeros([generated.count], dtype: .int64)
+        let nearest = Tensor.full([real.count], .infinity, dtype: .float64)
+        let recalled = Tensor.zeros([real.count], dtype: .uint8)
+        try generated.forEachBlock(to: real) { range, squares in
+            try progress(real.count + generated.count + range.lowerBound, total)
+            counts[range].copy(from: squares.compared(.less, to: realRadii).sum(along: 1))
+            let isInside = squares.compared(.less, to: ownRadii[range].unsqueezed(1))
+            recalled.copy(from: recalled.maximum(isInside.converted(to: .uint8).max(along: 0)))
+            nearest.copy(from: nearest.minimum(squares.min(along: 0)))
+        }
+        try progress(total, total)
         self.neighbours = neighbours
-        realBallCounts = Tensor.concatenated(counts).values()
+        realBallCounts = counts.values()
         isRecalled = recalled.values(as: UInt8.self).map { $0 == 1 }
         isCovered = nearest.compared(.less, to: realRadii).values()
     }

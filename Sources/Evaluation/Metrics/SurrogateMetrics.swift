@@ -73,15 +73,19 @@ extension SurrogateMetrics {
     ///   - realSource: Where it comes from.
     ///   - extractor: What made the features.
     ///   - neighbours: k of precision, recall, density and coverage.
-    /// - Throws: `TrainingError` if the sets have differing classes or too few images.
+    ///   - progress: Hears how many rows of distances are done, and of how many; an error ends the
+    ///     work.
+    /// - Throws: `TrainingError` if the sets have differing classes or too few images, and what
+    ///   `progress` throws.
     public init(
         surrogate: LabelledFeatures,
         from surrogateSource: EvaluationResult.Dataset,
         real: LabelledFeatures,
         from realSource: EvaluationResult.Dataset,
         extractor: FeatureExtractor,
-        neighbours: Int = 5
-    ) throws(TrainingError) {
+        neighbours: Int = 5,
+        progress: (Int, Int) throws -> Void = { _, _ in }
+    ) throws {
         let real = try real.relabelled(
             toMatch: surrogate.classNames,
             subject: "the real set \(realSource.path)",
@@ -100,7 +104,8 @@ extension SurrogateMetrics {
         let prdc = try PrecisionRecall(
             generated: points,
             real: realPoints,
-            neighbours: neighbours
+            neighbours: neighbours,
+            progress: progress
         )
         let copies = NearCopies(
             surrogate: surrogate,

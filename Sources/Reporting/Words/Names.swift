@@ -93,7 +93,10 @@ package struct Method: Hashable, Comparable, Sendable {
 package enum Names {
     /// "convnet-3" → "ConvNet-3".
     package static func network(_ id: String) -> String {
-        let families = [("convnet", "ConvNet"), ("resnet-ap", "ResNetAP"), ("resnet", "ResNet")]
+        let families = [
+            ("convnet", "ConvNet"), ("resnet-ap", "ResNetAP"), ("resnet", "ResNet"),
+            ("mobilenet-v", "MobileNetV"), ("efficientnet-lite", "EfficientNet-Lite"),
+        ]
         for (prefix, name) in families where id.hasPrefix(prefix) {
             return name + id.dropFirst(prefix.count)
         }
