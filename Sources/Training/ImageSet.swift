@@ -1,11 +1,12 @@
 import Torch
 
-/// A labelled set of images of one size, one byte a value: in memory as a whole, or read from its
-/// files batch by batch.
+/// A labelled set of images of one size: in memory, or read from its files batch by batch.
+///
+/// One byte a value, or as many as images that were optimised need to lose nothing.
 public struct ImageSet {
     /// Where the images are.
     private enum Storage {
-        /// [N, C, H, W], uint8.
+        /// [N, C, H, W]: uint8, or float32 in units of 0 (black) to 1 (white).
         case memory(Tensor)
         /// Files, and the device that batches are moved to.
         case files(ImageStream, Device)
@@ -26,16 +27,17 @@ public struct ImageSet {
     /// Puts images and labels together.
     ///
     /// - Parameters:
-    ///   - images: [N, C, H, W], uint8.
+    ///   - images: [N, C, H, W]: uint8, or float32 in units of 0 (black) to 1 (white).
     ///   - labels: The class of every image, an index into `classNames`.
     ///   - classNames: The name of every class, all different.
     /// - Throws: `TrainingError` if they do not fit each other.
     public init(images: Tensor, labels: [Int], classNames: [String]) throws(TrainingError) {
-        guard images.rank == 4, images.dtype == .uint8, !images.shape.contains(0) else {
+        let isKnownType = images.dtype == .uint8 || images.dtype == .float32
+        guard images.rank == 4, isKnownType, !images.shape.contains(0) else {
             throw TrainingError(
                 .malformedSet,
-                "The images must be a uint8 tensor [N, C, H, W] with at least one element; they "
-                    + "are \(images.dtype)\(images.shape)."
+                "The images must be a uint8 or float32 tensor [N, C, H, W] with at least one "
+                    + "element; they are \(images.dtype)\(images.shape)."
             )
         }
         try self.init(
@@ -106,7 +108,7 @@ public struct ImageSet {
         labels.reduce(into: [Int](repeating: 0, count: classCount)) { $0[$1] += 1 }
     }
 
-    /// All images, [N, C, H, W], uint8; only of sets in memory.
+    /// All images, [N, C, H, W]: uint8, or float32 from 0 to 1; only of sets in memory.
     public var images: Tensor {
         guard case .memory(let images) = storage else {
             trap("ImageSet.images: this set stays in its files; read it batch by batch")
@@ -127,12 +129,12 @@ public struct ImageSet {
         }
     }
 
-    /// Some of the images, in the given order, as they are stored: [B, C, H, W], uint8.
+    /// Some of the images, in the given order, as they are stored: [B, C, H, W].
     ///
     /// - Parameter places: Positions of images.
     /// - Returns: The images.
     /// - Throws: The error of an image that cannot be read, if the set stays in its files.
-    public func bytes(_ places: [Int]) throws -> Tensor {
+    public func stored(_ places: [Int]) throws -> Tensor {
         switch storage {
         case .memory(let images): images.gathered(places)
         case .files(let stream, let device): try stream.load(places).moved(to: device)
@@ -144,9 +146,7 @@ public struct ImageSet {
     /// - Parameter places: Positions of images.
     /// - Returns: The images.
     /// - Throws: The error of an image that cannot be read, if the set stays in its files.
-    public func batch(_ places: [Int]) throws -> Tensor {
-        try bytes(places).converted(to: .float32) / 255
-    }
+    public func batch(_ places: [Int]) throws -> Tensor { unitValues(try stored(places)) }
 
     /// Neighbouring images with values from 0 to 1: [B, C, H, W], float32.
     ///
@@ -155,7 +155,11 @@ public struct ImageSet {
     /// - Throws: The error of an image that cannot be read, if the set stays in its files.
     public func batch(_ places: Range<Int>) throws -> Tensor {
         guard case .memory(let images) = storage else { return try batch(Array(places)) }
-        return images[places].converted(to: .float32) / 255
+        return unitValues(images[places])
+    }
+
+    private func unitValues(_ x: Tensor) -> Tensor {
+        x.dtype == .uint8 ? x.converted(to: .float32) / 255 : x
     }
 
     /// Begins to read the images that will be asked for next, if they stay in files.
