@@ -158,13 +158,6 @@ extension LabelledImages {
     ///   - seed: Of the choice.
     /// - Returns: Positions of the chosen images of each class; fewer where a class has no more.
     func chosenPerClass(_ count: Int, seed: UInt64) -> [[Int]] {
-        indicesByClass().enumerated().map { label, members in
-            var generator = RandomGenerator(
-                seed: seed,
-                purpose: .selection,
-                index: UInt64(label)
-            )
-            return generator.permutation(members.count).prefix(count).map { members[$0] }
-        }
+        CoresetSelection.random(indicesByClass(), count: count, seed: seed)
     }
 }

@@ -27,6 +27,7 @@ public struct RandomGenerator: Sendable, Hashable, Codable {
         case cutMix = 10
         case matching = 11
         case siamese = 12
+        case matchingNetwork = 13
     }
 
     /// The key.

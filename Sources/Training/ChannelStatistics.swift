@@ -52,4 +52,11 @@ public struct ChannelStatistics: Codable, Sendable, Equatable {
         )
         return x * scale.moved(to: x.device) + shift.moved(to: x.device)
     }
+
+    /// x·deviation + mean, channel by channel, the inverse: [B, C, H, W] → the same shape.
+    public func denormalized(_ x: Tensor) -> Tensor {
+        let scale = Tensor(deviation.map { Float($0) }, shape: [1, deviation.count, 1, 1])
+        let shift = Tensor(mean.map { Float($0) }, shape: [1, mean.count, 1, 1])
+        return x * scale.moved(to: x.device) + shift.moved(to: x.device)
+    }
 }
