@@ -1,6 +1,5 @@
 import Models
 import Torch
-import Training
 
 /// Gradient matching: images are good if a network learns from them what it learns from real ones
 /// (Zhao et al., ICLR 2021, "Dataset Condensation with Gradient Matching", and Kim et al., ICML
@@ -55,13 +54,13 @@ public struct GradientMatching: Codable, Sendable, Equatable {
 
     /// How images are computed.
     package struct Options {
-        /// Images whose intermediate results are in memory at the same time.
-        package var imagesAtOnce = 256
-        /// Type in which the network is computed.
-        package var precision = Precision.float32
+        /// Images whose intermediate results are in memory at the same time; 0 for no limit.
+        package var imagesAtOnce = 0
+        /// `bfloat16` for autocast, or nil.
+        package var precision: DType?
 
-        package init(imagesAtOnce: Int = 256, precision: Precision = .float32) {
-            self.imagesAtOnce = max(imagesAtOnce, 1)
+        package init(imagesAtOnce: Int = 0, precision: DType? = nil) {
+            self.imagesAtOnce = imagesAtOnce
             self.precision = precision
         }
     }
@@ -180,7 +179,7 @@ public struct GradientMatching: Codable, Sendable, Equatable {
         _ batch: Batch,
         _ options: Options
     ) -> Tensor {
-        withAutocast(options.precision.autocastType, on: batch.images.device) {
+        withAutocast(options.precision, on: batch.images.device) {
             classifier(classifier.inPreferredOrder(batch.images))
         }.converted(to: .float32).crossEntropy(to: batch.labels)
     }
@@ -188,6 +187,7 @@ public struct GradientMatching: Codable, Sendable, Equatable {
     /// Neighbouring images of a batch, and which share of all they are.
     private func parts(of batch: Batch, _ size: Int) -> [(batch: Batch, share: Double)] {
         let count = batch.images.size(along: 0)
+        let size = size > 0 ? size : count
         return stride(from: 0, to: count, by: size).map { start in
             let range = start..<min(start + size, count)
             return (

@@ -19,15 +19,13 @@ import Training
 public final class IDC: DistillationMethod {
     /// Settings, with the published defaults for ten classes of photographs.
     public struct Parameters: Codable, Sendable, Equatable {
-        /// Images of each class that are stored.
-        public var imagesPerClass = 10
         /// How many training images come from a stored one, a side.
         public var factor = 1
         /// How stored images are decoded for matching; training images are always those of
         /// `single`.
         public var decoding = MultiFormation.Mode.single
         /// The network whose gradients are compared.
-        public var network = NetworkName.resNetAP(depth: 10)
+        public var network = "resnet-ap-10"
         /// Number of new networks; published: 500, and 2000 for small images.
         public var networks = 500
         /// Matches of every class with one network.
@@ -61,8 +59,14 @@ public final class IDC: DistillationMethod {
         /// Changes of the images in a match; networks are trained without the cutout if there is
         /// CutMix.
         public var augmentation = "color_crop_cutout"
-        /// Images that are in memory with their history at the same time.
-        public var imagesAtOnce = 256
+        /// The most images whose gradients are computed at once, for less memory; 0 for no limit.
+        ///
+        /// Where a match has more synthetic images, it takes the time of another gradient of them.
+        public var imagesAtOnce = 0
+        /// Steps between two checkpoints.
+        public var checkpointEvery = 100
+        /// Steps between two lines of the log.
+        public var logEvery = 10
 
         /// The published settings for ten classes of photographs.
         public init() {}
@@ -70,7 +74,7 @@ public final class IDC: DistillationMethod {
         /// The published settings for small images, such as those of CIFAR-10 and Fashion-MNIST.
         public static var smallImages: Parameters {
             var parameters = Parameters()
-            parameters.network = .convNet(depth: 3)
+            parameters.network = "convnet-3"
             parameters.networks = 2000
             parameters.earlyEpochs = 0
             parameters.matching = GradientMatching(distance: .mse, layers: .convolutions)
@@ -81,9 +85,11 @@ public final class IDC: DistillationMethod {
 
         /// The learning rate that is used: η·(n/10)·(S/base)².
         ///
-        /// - Parameter imageSize: S, pixels a side.
+        /// - Parameters:
+        ///   - imagesPerClass: n.
+        ///   - imageSize: S, pixels a side.
         /// - Returns: The step size.
-        public func scaledImageLearningRate(imageSize: Int) -> Double {
+        public func scaledImageLearningRate(imagesPerClass: Int, imageSize: Int) -> Double {
             let base = baseImageSize > 0 ? baseImageSize : imageSize > 64 ? 224 : 32
             let side = Double(imageSize) / Double(base)
             return imageLearningRate * Double(imagesPerClass) / 10 * side * side
@@ -94,14 +100,15 @@ public final class IDC: DistillationMethod {
         /// - Throws: `TrainingError` that names the first that does not.
         public func validate() throws(TrainingError) {
             for (name, value) in [
-                ("imagesPerClass", imagesPerClass), ("factor", factor), ("networks", networks),
+                ("factor", factor), ("networks", networks),
                 ("matchesPerNetwork", matchesPerNetwork), ("realBatchSize", realBatchSize),
-                ("syntheticBatchLimit", syntheticBatchLimit), ("imagesAtOnce", imagesAtOnce),
+                ("syntheticBatchLimit", syntheticBatchLimit),
             ] where value < 1 {
                 throw TrainingError(.invalidOption, "\(name) must be at least 1; it is \(value).")
             }
             for (name, value) in [
                 ("earlyEpochs", earlyEpochs), ("networkImages", networkImages),
+                ("imagesAtOnce", imagesAtOnce),
             ] where value < 0 {
                 throw TrainingError(.invalidOption, "\(name) must be at least 0; it is \(value).")
             }
@@ -141,19 +148,21 @@ public final class IDC: DistillationMethod {
     ///
     /// - Parameters:
     ///   - real: The training set, on the device where everything is computed.
+    ///   - imagesPerClass: Images of each class that are stored.
     ///   - parameters: Settings.
     ///   - seed: Of everything that is drawn.
-    ///   - precision: Type in which networks are computed.
+    ///   - precision: `bfloat16` for autocast, or nil.
     /// - Throws: `TrainingError` for impossible settings and if a class has too few images,
-    ///   `NetworkError` if the network does not fit the images.
+    ///   `NetworkError` for a network that does not exist or fit.
     public init(
         _ real: RealImages,
+        imagesPerClass: Int,
         parameters: Parameters,
         seed: UInt64,
-        precision: Precision = .float32
+        precision: DType?
     ) throws {
         try parameters.validate()
-        let (set, count) = (real.set, parameters.imagesPerClass)
+        let (set, count) = (real.set, imagesPerClass)
         let tiles = parameters.factor * parameters.factor
         let places = try real.initialPlaces(count * tiles, seed: seed)
         var images = [Tensor]()
@@ -171,7 +180,10 @@ public final class IDC: DistillationMethod {
             .concatenated(images),
             imagesPerClass: count,
             origins: origins,
-            learningRate: parameters.scaledImageLearningRate(imageSize: max(set.height, set.width)),
+            learningRate: parameters.scaledImageLearningRate(
+                imagesPerClass: count,
+                imageSize: max(set.height, set.width)
+            ),
             momentum: parameters.imageMomentum
         )
         self.parameters = parameters
@@ -224,7 +236,7 @@ public final class IDC: DistillationMethod {
 
     /// Compares the gradients of one class, and changes the images by the result.
     private func match(_ label: Int) -> Double {
-        let (device, count) = (real.set.images.device, parameters.imagesPerClass)
+        let count = stored.imagesPerClass
         var generator = RandomGenerator(
             seed: seed,
             purpose: .siamese,
@@ -236,14 +248,11 @@ public final class IDC: DistillationMethod {
             width: real.set.width,
             using: &generator
         )
-        func labels(_ count: Int) -> Tensor {
-            Tensor([Int](repeating: label, count: count)).moved(to: device)
-        }
 
         let places = real.places(parameters.realBatchSize, ofClass: label, step: step, seed: seed)
         let gradients = parameters.matching.gradients(
             of: trainer.classifier,
-            on: (change(real.normalized(places)), labels(places.count)),
+            on: (change(real.normalized(places)), real.labels(label, count: places.count)),
             options: options
         )
         // The momentum of all images goes on in the step of every class, as in the reference.
@@ -260,7 +269,7 @@ public final class IDC: DistillationMethod {
         synthetic = change(real.statistics.normalized(synthetic))
         let (distance, slope) = parameters.matching.match(
             gradients,
-            with: (synthetic.detached(), labels(synthetic.size(along: 0))),
+            with: (synthetic.detached(), real.labels(label, count: synthetic.size(along: 0))),
             on: trainer.classifier,
             options: options
         )
@@ -278,11 +287,10 @@ public final class IDC: DistillationMethod {
     /// The decoded images, f² of each stored one; nil with factor 1.
     public func trainingImages() -> SyntheticImages? {
         guard parameters.factor > 1 else { return nil }
-        let stored = images()
+        let (stored, count) = (images(), stored.imagesPerClass)
         return withoutGradient {
             let parts = (0..<real.set.classCount).map { label in
-                let range = label * parameters.imagesPerClass..<(label + 1)
-                    * parameters.imagesPerClass
+                let range = label * count..<(label + 1) * count
                 return MultiFormation(factor: parameters.factor).decoded(
                     stored.images[range],
                     labels: Array(stored.labels[range])

@@ -12,7 +12,7 @@ final class MatchingNetworks {
     private let parameters: IDC.Parameters
     private let augmentation: SiameseAugmentation
     private let seed: UInt64
-    private let precision: Precision
+    private let precision: DType?
 
     /// Makes the first network.
     ///
@@ -21,14 +21,14 @@ final class MatchingNetworks {
     ///   - parameters: The settings that concern networks.
     ///   - augmentation: How images of a match are changed.
     ///   - seed: Of weights, order and changes.
-    ///   - precision: Type in which networks are computed.
-    /// - Throws: `NetworkError` if the network does not fit the images.
+    ///   - precision: `bfloat16` for autocast, or nil.
+    /// - Throws: `NetworkError` for a network that does not exist or fit.
     init(
         _ real: RealImages,
         parameters: IDC.Parameters,
         augmentation: SiameseAugmentation,
         seed: UInt64,
-        precision: Precision
+        precision: DType?
     ) throws {
         self.real = real
         self.parameters = parameters
@@ -47,19 +47,11 @@ final class MatchingNetworks {
         _ parameters: IDC.Parameters,
         _ seed: UInt64
     ) throws(NetworkError) -> (any ImageClassifier, SGD) {
-        var generator = RandomGenerator(
-            seed: seed,
-            purpose: .matchingNetwork,
-            index: UInt64(network)
+        let classifier = try real.makeMatchingNetwork(
+            NetworkName(parameters.network),
+            number: network,
+            seed: seed
         )
-        let set = real.set
-        let classifier = try parameters.network.makeClassifier(
-            imageSize: max(set.height, set.width),
-            channels: set.channels,
-            classCount: set.classCount,
-            using: &generator
-        )
-        classifier.move(to: set.images.device)
         let optimizer = SGD(
             classifier.trainableParameters(),
             learningRate: parameters.networkLearningRate,
@@ -148,7 +140,7 @@ final class MatchingNetworks {
                 isMixed
                 ? CutMix(batch: batch.count, height: height, width: width, using: &generator) : nil
             x = classifier.inPreferredOrder(mix?.mixed(x) ?? x)
-            let logits = withAutocast(precision.autocastType, on: x.device) { classifier(x) }
+            let logits = withAutocast(precision, on: x.device) { classifier(x) }
                 .converted(to: .float32)
             let loss = mix?.loss(logits, labels: labels) ?? logits.crossEntropy(to: labels)
             optimizer.zeroGradients()

@@ -1,4 +1,3 @@
-import NeuralNetworks
 import Torch
 
 /// Images that are stored as what a generative prior makes them of: latents z and changes Δ of the
@@ -53,50 +52,44 @@ package final class PriorImages {
     /// Number of images.
     package var count: Int { latents.size(along: 0) }
 
-    /// Number of values that are optimised.
-    package var valueCount: Int { latents.count + (changes?.count ?? 0) }
-
-    /// Neighbouring images as they are now, a constant: [B, C, H, W], about 0 to 1.
-    package func images(_ range: Range<Int>) -> Tensor {
+    /// The images as they are now, a constant: [N, C, H, W], about 0 to 1.
+    package func images() -> Tensor {
         withoutGradient {
             .concatenated(
-                PriorImages.ranges(range, imagesAtOnce).map {
+                PriorImages.ranges(0..<count, imagesAtOnce).map {
                     image(latents[$0], changes?[$0])
                 }
             )
         }
     }
 
-    /// What an objective's gradient by neighbouring images means for their latents and changes.
+    /// What is optimised, by name; the tensors are those in use.
+    package var values: StateDictionary {
+        StateDictionary([("latents", latents)] + (changes.map { [("changes", $0)] } ?? []))
+    }
+
+    /// Sets the gradients of latents and changes to what an objective's gradient by all images
+    /// means for them.
     ///
     /// Only a part of the images has its history in memory at a time: it is computed once more for
     /// that, as in the reference. So memory does not grow with the number of images.
     ///
-    /// - Parameters:
-    ///   - gradient: That by the images, [B, C, H, W].
-    ///   - range: Which images.
-    ///   - latentGradient: Where the gradient by z is written, [N, …].
-    ///   - changeGradient: Where the gradient by Δ is written, [N, …].
-    package func propagate(
-        _ gradient: Tensor,
-        of range: Range<Int>,
-        toLatents latentGradient: Tensor,
-        changes changeGradient: Tensor?
-    ) {
-        for part in PriorImages.ranges(range, imagesAtOnce) {
-            let leaves = [latents[part], changes?[part]].compactMap { $0?.detached() }
+    /// - Parameter gradient: That by the images, [N, C, H, W].
+    package func propagate(_ gradient: Tensor) {
+        let sums = values.map { Tensor.zeros(like: $0.value) }
+        for part in PriorImages.ranges(0..<count, imagesAtOnce) {
+            let leaves = values.map { $0.value.detached()[part] }
             for leaf in leaves { leaf.requiresGradient = true }
-            let image = image(leaves[0], leaves.count > 1 ? leaves[1] : nil)
-            let first = part.lowerBound - range.lowerBound
             let found = Tensor.gradients(
-                of: [image],
+                of: [image(leaves[0], leaves.count > 1 ? leaves[1] : nil)],
                 by: leaves,
-                weights: [gradient[first..<first + part.count]]
+                weights: [gradient[part]]
             )
-            for (found, all) in zip(found, [latentGradient, changeGradient]) {
-                if let found { all?[part].copy(from: found) }
+            for (found, sum) in zip(found, sums) {
+                if let found { sum[part].copy(from: found) }
             }
         }
+        for ((_, value), sum) in zip(values, sums) { value.gradient = sum }
     }
 
     private func image(_ latents: Tensor, _ changes: Tensor?) -> Tensor {
