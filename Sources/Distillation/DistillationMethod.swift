@@ -54,6 +54,7 @@ extension DistillationMethod {
     ///
     /// - Parameter progress: Hears the number of steps made and what is worth logging of the last;
     ///   false ends the run early.
+    /// - Throws: What `update` and `progress` throw.
     public func run(progress: (_ step: Int, _ values: [String: Double]) throws -> Bool) throws {
         while step < stepCount {
             let values = try update()

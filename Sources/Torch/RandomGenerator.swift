@@ -28,6 +28,7 @@ public struct RandomGenerator: Sendable, Hashable, Codable {
         case matching = 11
         case siamese = 12
         case matchingNetwork = 13
+        case dropout = 16
         case networkTraining = 20
     }
 
