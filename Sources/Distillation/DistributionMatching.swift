@@ -36,7 +36,7 @@ public final class DistributionMatching: DistillationMethod {
         /// limit.
         ///
         /// Where one class has more, a step takes the time of a second forward pass of them.
-        public var imagesAtOnce = 0
+        public var imagesAtOnce = 256
         /// Updates between two checkpoints.
         public var checkpointEvery = 200
         /// Updates between two lines of the log.

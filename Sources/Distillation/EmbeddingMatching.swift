@@ -81,9 +81,6 @@ public final class EmbeddingMatching: MatchingObjective {
         step: Int
     ) throws -> (loss: Double, gradient: Tensor) {
         let network = try makeNetwork(step: step)
-        let batches = (0..<real.set.classCount).map { label in
-            real.normalized(real.places(realBatchSize, ofClass: label, step: step, seed: seed))
-        }
         let draws = (0..<real.set.classCount).map { label in
             var generator = RandomGenerator(
                 seed: seed,
@@ -99,7 +96,11 @@ public final class EmbeddingMatching: MatchingObjective {
         }
         return lossAndGradient(
             network,
-            real: zip(batches, draws).map { $1($0) },
+            // One class after the other: all of them may not fit into memory.
+            real: { label in
+                let places = real.places(realBatchSize, ofClass: label, step: step, seed: seed)
+                return draws[label](real.normalized(places))
+            },
             images: images,
             imagesPerClass: imagesPerClass,
             changes: draws
@@ -110,27 +111,32 @@ public final class EmbeddingMatching: MatchingObjective {
     ///
     /// - Parameters:
     ///   - network: The network, frozen, in training mode.
-    ///   - real: Images of each class, augmented.
+    ///   - real: Makes the augmented real images of a class.
     ///   - images: Synthetic images, [K·n, C, H, W], class by class.
     ///   - imagesPerClass: n.
     ///   - changes: The augmentation of each class.
     /// - Returns: The loss, and its gradient by `images`.
     package func lossAndGradient(
         _ network: any ImageClassifier,
-        real: [Tensor],
+        real: (Int) -> Tensor,
         images: Tensor,
         imagesPerClass: Int,
         changes: [SiameseAugmentation.Draw]
     ) -> (loss: Double, gradient: Tensor) {
         let n = imagesPerClass
         let needsAll = network.containsBatchNorm
-        let targets = means(of: real, in: network, chunk: needsAll ? nil : chunkSize)  // [K, F]
+        let targets = means(
+            count: changes.count,
+            of: real,
+            in: network,
+            chunk: needsAll ? nil : chunkSize
+        )  // [K, F]
         let atOnce = imagesAtOnce == 0 || needsAll ? images.size(along: 0) : imagesAtOnce
         let classesAtOnce = max(1, atOnce / n)
         var loss = 0.0
         var gradients = [Tensor]()
-        for first in stride(from: 0, to: real.count, by: classesAtOnce) {
-            let classes = first..<min(first + classesAtOnce, real.count)
+        for first in stride(from: 0, to: changes.count, by: classesAtOnce) {
+            let classes = first..<min(first + classesAtOnce, changes.count)
             let part = images.detached()[classes.lowerBound * n..<classes.upperBound * n]
             let result =
                 n > atOnce
@@ -145,17 +151,20 @@ public final class EmbeddingMatching: MatchingObjective {
     /// Mean embeddings of the images of each class: [K, F], float32.
     ///
     /// - Parameters:
-    ///   - batches: Images of each class.
+    ///   - count: K, number of classes.
+    ///   - batch: Makes the images of a class.
     ///   - network: The network.
-    ///   - chunk: Images that are embedded at once; nil for all.
+    ///   - chunk: Images that are embedded at once; nil for those of all classes.
     /// - Returns: One row a class.
     package func means(
-        of batches: [Tensor],
+        count: Int,
+        of batch: (Int) -> Tensor,
         in network: any ImageClassifier,
         chunk: Int?
     ) -> Tensor {
         withoutGradient {
             guard let chunk else {
+                let batches = (0..<count).map(batch)
                 var start = 0
                 let all = embedded(.concatenated(batches), network)
                 let rows = batches.map { batch in
@@ -164,10 +173,11 @@ public final class EmbeddingMatching: MatchingObjective {
                 }
                 return .stacked(rows)
             }
-            let rows = batches.map { batch -> Tensor in
-                let count = batch.size(along: 0)
+            let rows = (0..<count).map { label -> Tensor in
+                let x = batch(label)
+                let count = x.size(along: 0)
                 let sums = stride(from: 0, to: count, by: chunk).map {
-                    embedded(batch[$0..<min($0 + chunk, count)], network).sum(along: 0)
+                    embedded(x[$0..<min($0 + chunk, count)], network).sum(along: 0)
                 }
                 return Tensor.stacked(sums).sum(along: 0) / Double(count)
             }
@@ -209,7 +219,7 @@ public final class EmbeddingMatching: MatchingObjective {
         _ change: SiameseAugmentation.Draw
     ) -> (loss: Double, gradient: Tensor) {
         let count = images.size(along: 0)
-        let mean = means(of: [change(images)], in: network, chunk: size)[0]  // [F]
+        let mean = means(count: 1, of: { _ in change(images) }, in: network, chunk: size)[0]  // [F]
         let difference = mean - target
         let weights = difference.unsqueezed(0) * (2 / Double(count))  // [1, F]
         let gradients = stride(from: 0, to: count, by: size).map { start -> Tensor in

@@ -74,6 +74,11 @@ final class RunData {
         return images
     }
 
+    /// The first images of what is distilled, for measuring; fewer if there are no more.
+    func train(upTo count: Int) throws -> ImageSet {
+        try RunData.load(source.subset(Array(0..<min(count, source.count))), settings)
+    }
+
     /// Where the test images come from.
     var testPath: String { settings.holdout > 0 ? settings.train.path : settings.test.path }
 

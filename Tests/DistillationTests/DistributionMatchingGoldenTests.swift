@@ -66,9 +66,15 @@ struct DistributionMatchingGoldenTests {
         let n = try golden.config["ipc"].int
         let classes = try golden.config["nclass"].int
         let real = try golden["input.real"].chunked(classes, along: 0).map { $0.squeezed(0) }
-        let means = objective.means(of: real, in: network, chunk: 4)
+        let means = objective.means(
+            count: classes,
+            of: { real[$0] },
+            in: network,
+            chunk: 4
+        )
         let synthetic = objective.means(
-            of: images.chunked(classes, along: 0),
+            count: classes,
+            of: { images[$0 * n..<($0 + 1) * n] },
             in: network,
             chunk: nil
         )
@@ -83,7 +89,7 @@ struct DistributionMatchingGoldenTests {
         for step in 1...3 {
             let (loss, gradient) = objective.lossAndGradient(
                 network,
-                real: real,
+                real: { real[$0] },
                 images: images,
                 imagesPerClass: n,
                 changes: [SiameseAugmentation.Draw](repeating: .init([]), count: classes)
