@@ -91,6 +91,23 @@ public protocol MatchingObjective: AnyObject {
         imagesPerClass: Int,
         step: Int
     ) throws -> (loss: Double, gradient: Tensor)
+
+    /// What must be saved to go on with the next step, by name.
+    func state() -> StateDictionary
+
+    /// Restores what `state()` returned.
+    ///
+    /// - Parameter state: The state of an objective with the same settings.
+    /// - Throws: `StateMismatchError` if it does not fit.
+    func restore(_ state: StateDictionary) throws(StateMismatchError)
+}
+
+extension MatchingObjective {
+    /// Nothing: steps do not depend on earlier ones.
+    public func state() -> StateDictionary { StateDictionary() }
+
+    /// Restores nothing.
+    public func restore(_ state: StateDictionary) throws(StateMismatchError) {}
 }
 
 /// Images that a method made, with the class of each.

@@ -80,6 +80,34 @@ public final class OptimizedImages {
         )
     }
 
+    /// Takes the images that a surrogate begins as; they live from 0 to 1.
+    ///
+    /// - Parameters:
+    ///   - images: [K·n, C, H, W], class by class.
+    ///   - imagesPerClass: n.
+    ///   - origins: The real images that each one was made of.
+    ///   - learningRate: Of the updates.
+    ///   - momentum: Of the updates.
+    package init(
+        _ images: Tensor,
+        imagesPerClass: Int,
+        origins: [[Int]],
+        learningRate: Double,
+        momentum: Double
+    ) {
+        tensor = images.detached()
+        self.origins = origins
+        labels = (0..<images.size(along: 0)).map { $0 / imagesPerClass }
+        self.imagesPerClass = imagesPerClass
+        statistics = nil
+        tensor.requiresGradient = true
+        optimizer = SGD(
+            [(name: "images", tensor: tensor)],
+            learningRate: learningRate,
+            momentum: momentum
+        )
+    }
+
     /// One update of all images.
     ///
     /// - Parameter gradient: In the shape of `tensor`; those of images that are not to be pulled

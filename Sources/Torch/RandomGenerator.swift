@@ -29,6 +29,7 @@ public struct RandomGenerator: Sendable, Hashable, Codable {
         case siamese = 12
         case matchingNetwork = 13
         case dropout = 16
+        case networkTraining = 20
     }
 
     /// The key.

@@ -127,9 +127,20 @@ public final class AutoencoderKL: Module {
     }
 
     private func decodeWhole(_ z: Tensor) -> Tensor {
-        var x = z.contiguous(channelsLast: true)  // [b, c, h, w]
-        if let postQuantConvolution { x = postQuantConvolution(x) }  // [b, c, h, w]
-        x = decoder(x)  // [b, C, f·h, f·w]
+        decode(z, layers: 0..<decoderLayerCount)  // [b, C, f·h, f·w]
+    }
+
+    /// Number of layers of the decoder: the input, the middle, the levels, the output.
+    package var decoderLayerCount: Int { decoder.layerCount }
+
+    /// Some of the decoder's layers: what comes before the first of them → what comes after the
+    /// last, float32. Latents come without the scaling factor.
+    package func decode(_ x: Tensor, layers: Range<Int>) -> Tensor {
+        var x = x.contiguous(channelsLast: true)
+        for layer in layers {
+            if layer == 0, let postQuantConvolution { x = postQuantConvolution(x) }  // [b, c, h, w]
+            x = decoder.layer(layer, x)
+        }
         return x.converted(to: .float32).contiguous()
     }
 

@@ -227,12 +227,17 @@ extension AutoencoderKL {
             output = convolution(outermost, configuration.imageChannels)
         }
 
-        func callAsFunction(_ z: Tensor) -> Tensor {
-            var x = input(z)  // [B, Cₙ, h, w]
-            x = middle(x)  // [B, Cₙ, h, w]
-            for block in upBlocks { x = block(x) }  // [B, C₀, f·h, f·w]
-            x = outputNorm(x).silu()  // [B, C₀, f·h, f·w]
-            return output(x)  // [B, C, f·h, f·w]
+        /// The input, the middle, the levels, the output.
+        var layerCount: Int { upBlocks.count + 3 }
+
+        /// One of the layers.
+        func layer(_ index: Int, _ x: Tensor) -> Tensor {
+            switch index {
+            case 0: input(x)  // [B, Cₙ, h, w]
+            case 1: middle(x)  // [B, Cₙ, h, w]
+            case layerCount - 1: output(outputNorm(x).silu())  // [B, C, f·h, f·w]
+            default: upBlocks[index - 2](x)  // at last [B, C₀, f·h, f·w]
+            }
         }
     }
 }

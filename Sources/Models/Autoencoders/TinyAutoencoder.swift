@@ -100,7 +100,16 @@ public final class TinyAutoencoder: Module {
     /// - Returns: float32, about 0 to 1, not limited to it.
     public func decode(_ z: Tensor) -> Tensor { TinyAutoencoder.run(decoder, z) }
 
-    private static func run(_ layers: [Module], _ x: Tensor) -> Tensor {
+    /// Number of layers of the decoder, those without weights counted too.
+    package var decoderLayerCount: Int { decoder.count }
+
+    /// Some of the decoder's layers, numbered as in the names of its weights: what comes before
+    /// the first of them → what comes after the last, float32.
+    package func decode(_ x: Tensor, layers: Range<Int>) -> Tensor {
+        TinyAutoencoder.run(decoder[layers], x)
+    }
+
+    private static func run(_ layers: some Sequence<Module>, _ x: Tensor) -> Tensor {
         var x = x.contiguous(channelsLast: true)
         for layer in layers { x = apply(layer, x) }
         return x.converted(to: .float32).contiguous()
