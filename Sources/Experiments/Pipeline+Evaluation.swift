@@ -33,7 +33,14 @@ extension Pipeline {
         return wanted.isEmpty ? [nil] : wanted.map { $0 }
     }
 
-    private func evaluate(method: String, place: String, network: String, count: Int?) throws {
+    /// Trains networks on the images of one method, in a folder of the run, and tests them.
+    ///
+    /// - Parameters:
+    ///   - method: What made the images.
+    ///   - place: The folder.
+    ///   - network: What is trained.
+    ///   - count: Images of each class, chosen from those that are there; nil for all of them.
+    func evaluate(method: String, place: String, network: String, count: Int?) throws {
         let suffix = count.map { " \($0)" } ?? ""
         let stage = "evaluate \(method) \(network)\(suffix)"
         var results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
