@@ -89,6 +89,15 @@ struct Compare: ParsableCommand {
         }
     }
 
+    private func numbers() throws -> PublishedNumbers? {
+        try published.map {
+            try PublishedNumbers(
+                contentsOf: InstalledFiles.url("Resources/published.csv"),
+                dataset: $0
+            )
+        }
+    }
+
     private func work(_ grid: Grid, _ folder: URL) throws {
         let comparison = try Comparison(
             grid,
@@ -107,6 +116,14 @@ struct Compare: ParsableCommand {
             for key in cell { try comparison.run(cell: key) }
         }
         let summary = comparison.summary()
+        if summary.isComplete || cell.isEmpty {
+            let report = try ComparisonReport(comparison: folder, published: try numbers())
+            let page = try comparison.exclusively { try report.write() }
+            if !messages.json {
+                Output.line(report.text)
+                Output.line("Page: \(page.path)")
+            }
+        }
         if messages.json {
             try Output.json(
                 Outcome(

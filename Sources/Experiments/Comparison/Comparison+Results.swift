@@ -52,8 +52,7 @@ private struct ComparisonFile: Encodable {
 extension Comparison {
     /// Writes `comparison.json` from what is finished.
     public func gather() throws {
-        let lock = try lockedForGathering()
-        try withExtendedLifetime(lock) {
+        try exclusively {
             let results = plan.cells.compactMap { cell in
                 result(of: cell).map {
                     CellResult(result: $0, cell: cell, distillation: distillationCost(of: cell))
@@ -82,10 +81,12 @@ extension Comparison {
         }
     }
 
-    private func lockedForGathering() throws -> FolderLock {
+    /// Does something with the files that all processes write, one process at a time.
+    public func exclusively<Value>(_ body: () throws -> Value) throws -> Value {
         while true {
             do {
-                return try FolderLock(url)
+                let lock = try FolderLock(url)
+                return try withExtendedLifetime(lock, body)
             } catch let error as RunError where error.code == .locked {
                 if environment.isInterrupted() { throw InterruptedError() }
                 Thread.sleep(forTimeInterval: 0.05)

@@ -33,6 +33,8 @@ public final class Comparison {
         public let failed: [FailedCell]
         /// All cells.
         public let all: Int
+        /// Whether every cell has a result.
+        public var isComplete: Bool { finished == all }
     }
 
     /// Prepares a comparison; nothing is written yet.
