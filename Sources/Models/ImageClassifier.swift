@@ -15,11 +15,20 @@ public protocol ImageClassifier: Module {
     /// Whether it is faster on a CPU with images in channels-last order; the numbers are the same
     /// up to rounding.
     var prefersChannelsLast: Bool { get }
+
+    /// Takes the random numbers of the next pass in training; a network without dropout needs
+    /// none, and one with dropout drops nothing before it got some.
+    ///
+    /// - Parameter generator: A stream of the purpose `dropout` and the number of the step.
+    func prepareStep(using generator: RandomGenerator)
 }
 
 extension ImageClassifier {
     /// False: libtorch's group norm of bfloat16 is slow in channels-last order.
     public var prefersChannelsLast: Bool { false }
+
+    /// Needs no random numbers.
+    public func prepareStep(using generator: RandomGenerator) {}
 
     /// The same images in the memory order that the network is fastest with.
     package func inPreferredOrder(_ x: Tensor) -> Tensor {

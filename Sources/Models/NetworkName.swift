@@ -2,16 +2,20 @@ import NeuralNetworks
 import Torch
 
 /// The name of a network as it is written on the command line and in results: `convnet-3`,
-/// `resnet-18`, `resnet-ap-10`.
+/// `resnet-18`, `resnet-ap-10`, `mobilenet-v2`.
 public struct NetworkName: Sendable, Hashable {
-    /// The kinds of network.
+    /// The kinds of network; the raw value is what stands in front of the number.
     public enum Family: String, Sendable, CaseIterable {
         /// `ConvNet`; the depth is its number of blocks.
-        case convNet = "convnet"
-        /// `ResNet`; the depth is its number of layers with weights.
-        case resNet = "resnet"
+        case convNet = "convnet-"
+        /// `ResNet`, and `ResNet50`; the depth is its number of layers with weights.
+        case resNet = "resnet-"
         /// `ResNetAP`; the depth is its number of layers with weights.
-        case resNetAP = "resnet-ap"
+        case resNetAP = "resnet-ap-"
+        /// `MobileNetV2`; the depth is its version.
+        case mobileNet = "mobilenet-v"
+        /// `EfficientNetLite`; the depth is its size in the family.
+        case efficientNetLite = "efficientnet-lite"
 
         /// A name as an example for messages.
         var example: String {
@@ -19,6 +23,8 @@ public struct NetworkName: Sendable, Hashable {
             case .convNet: "convnet-3"
             case .resNet: "resnet-18"
             case .resNetAP: "resnet-ap-10"
+            case .mobileNet: "mobilenet-v2"
+            case .efficientNetLite: "efficientnet-lite0"
             }
         }
 
@@ -26,7 +32,10 @@ public struct NetworkName: Sendable, Hashable {
         var depths: [Int]? {
             switch self {
             case .convNet: nil
-            case .resNet, .resNetAP: ResNetConfiguration.depths
+            case .resNet: ResNetConfiguration.depths + [50]
+            case .resNetAP: ResNetConfiguration.depths
+            case .mobileNet: [2]
+            case .efficientNetLite: [0]
             }
         }
     }
@@ -47,7 +56,7 @@ public struct NetworkName: Sendable, Hashable {
         NetworkName(.convNet, depth: depth)
     }
 
-    /// ResNet of depth 10, 18 or 34.
+    /// ResNet of depth 10, 18 or 34, or torchvision's of depth 50.
     public static func resNet(depth: Int) -> NetworkName {
         NetworkName(.resNet, depth: depth)
     }
@@ -57,16 +66,25 @@ public struct NetworkName: Sendable, Hashable {
         NetworkName(.resNetAP, depth: depth)
     }
 
+    /// MobileNetV2.
+    public static let mobileNetV2 = NetworkName(.mobileNet, depth: 2)
+
+    /// EfficientNet-Lite0.
+    public static let efficientNetLite0 = NetworkName(.efficientNetLite, depth: 0)
+
     /// Reads a name such as `convnet-3`.
     ///
-    /// - Parameter text: Kind and depth with a hyphen between them.
+    /// - Parameter text: Kind and depth.
     /// - Throws: `NetworkError` for a name that no network has.
     public init(_ text: String) throws(NetworkError) {
-        guard let hyphen = text.lastIndex(of: "-"),
-            let family = Family(rawValue: String(text[..<hyphen])),
-            let depth = Int(text[text.index(after: hyphen)...]), depth > 0,
-            text == "\(family.rawValue)-\(depth)"
-        else {
+        let candidates = Family.allCases.compactMap { family -> NetworkName? in
+            guard text.hasPrefix(family.rawValue),
+                let depth = Int(text.dropFirst(family.rawValue.count)), depth >= 0
+            else { return nil }
+            let name = NetworkName(family, depth: depth)
+            return "\(name)" == text ? name : nil
+        }
+        guard let name = candidates.first, name.depth > 0 || name.family.depths != nil else {
             let examples = Family.allCases.map(\.example).joined(separator: ", ")
             throw NetworkError(
                 code: .unknownName,
@@ -74,15 +92,15 @@ public struct NetworkName: Sendable, Hashable {
                     + "\(examples)."
             )
         }
-        if let depths = family.depths, !depths.contains(depth) {
-            let names = depths.map { "\(family.rawValue)-\($0)" }.joined(separator: ", ")
+        if let depths = name.family.depths, !depths.contains(name.depth) {
+            let names = depths.map { "\(NetworkName(name.family, depth: $0))" }
             throw NetworkError(
                 code: .unknownName,
-                message: "\"\(text)\" is no network: there is no depth \(depth) of this kind. "
-                    + "Expected one of \(names)."
+                message: "\"\(text)\" is no network: there is no depth \(name.depth) of this "
+                    + "kind. Expected one of \(names.joined(separator: ", "))."
             )
         }
-        self.init(family, depth: depth)
+        self = name
     }
 
     /// Makes a network with new weights.
@@ -109,6 +127,13 @@ public struct NetworkName: Sendable, Hashable {
                 depth: depth
             )
             return try ConvNet(configuration, using: &generator)
+        case .resNet where depth == 50:
+            let configuration = ResNet50.Configuration(
+                imageSize: imageSize,
+                channels: channels,
+                classCount: classCount
+            )
+            return try ResNet50(configuration, using: &generator)
         case .resNet, .resNetAP:
             let configuration = ResNetConfiguration(
                 imageSize: imageSize,
@@ -119,13 +144,27 @@ public struct NetworkName: Sendable, Hashable {
             return family == .resNet
                 ? try ResNet(configuration, using: &generator)
                 : try ResNetAP(configuration, using: &generator)
+        case .mobileNet:
+            let configuration = MobileNetV2.Configuration(
+                imageSize: imageSize,
+                channels: channels,
+                classCount: classCount
+            )
+            return try MobileNetV2(configuration, using: &generator)
+        case .efficientNetLite:
+            let configuration = EfficientNetLite.Configuration(
+                imageSize: imageSize,
+                channels: channels,
+                classCount: classCount
+            )
+            return try EfficientNetLite(configuration, using: &generator)
         }
     }
 }
 
 extension NetworkName: CustomStringConvertible {
     /// The name: `convnet-3`.
-    public var description: String { "\(family.rawValue)-\(depth)" }
+    public var description: String { "\(family.rawValue)\(depth)" }
 }
 
 extension NetworkName: Codable {

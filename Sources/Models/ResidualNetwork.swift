@@ -58,17 +58,9 @@ public class ResidualNetwork: Module, ImageClassifier {
     /// Scores before the softmax: [B, C, S, S] → [B, K].
     public func callAsFunction(_ x: Tensor) -> Tensor { classifier(features(x)) }
 
-    /// The published first weights (He et al., ICCV 2015, by the fan out).
+    /// The published first weights; norms keep scale 1 and shift 0.
     private func initializeWeights(using generator: inout RandomGenerator) {
-        // Convolutions: normal with deviation √(2/(k·k·outputs)). Norms keep scale 1 and shift 0.
-        for (_, weight) in parameters() where weight.rank == 4 {
-            let fanOut = weight.size(along: 0) * weight.size(along: 2) * weight.size(along: 3)
-            Initialization.normal(
-                weight,
-                deviation: (2 / Double(fanOut)).squareRoot(),
-                using: &generator
-            )
-        }
+        Initialization.heByFanOut(self, using: &generator)
         Initialization.pytorchDefault(
             weight: classifier.weight,
             bias: classifier.bias,

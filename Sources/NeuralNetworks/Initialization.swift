@@ -54,6 +54,15 @@ public enum Initialization {
         }
     }
 
+    /// Normal numbers with deviation √(2/(k·k·outputs)) for every convolution of a model (He et
+    /// al., ICCV 2015, by the fan out).
+    public static func heByFanOut(_ model: Module, using generator: inout RandomGenerator) {
+        for (_, weight) in model.parameters() where weight.rank == 4 {
+            let fanOut = weight.size(along: 0) * weight.size(along: 2) * weight.size(along: 3)
+            normal(weight, deviation: (2 / Double(fanOut)).squareRoot(), using: &generator)
+        }
+    }
+
     /// Every element the same.
     public static func constant(_ tensor: Tensor, _ value: Double) {
         withoutGradient { tensor.fill(with: value) }

@@ -25,6 +25,8 @@ public struct RandomGenerator: Sendable, Hashable, Codable {
         case sampling = 8
         case selection = 9
         case cutMix = 10
+        case dropout = 16
+        case displayedImages = 24
     }
 
     /// The key.

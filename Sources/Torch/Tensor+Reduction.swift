@@ -105,7 +105,8 @@ extension Tensor {
         pair("sorted") { ct_sort(handle, Int64(axis), descending, $0, $1) }
     }
 
-    private func pair(
+    /// Runs one operation with two results.
+    func pair(
         _ operation: StaticString,
         _ body: (
             UnsafeMutablePointer<OpaquePointer?>, UnsafeMutablePointer<OpaquePointer?>

@@ -118,31 +118,16 @@ public struct ImageSet {
         subject: String,
         other: String
     ) throws(TrainingError) -> ImageSet {
-        let mine = classNames.filter { !names.contains($0) }
-        let theirs = names.filter { !classNames.contains($0) }
-        guard mine.isEmpty, theirs.isEmpty else {
-            let differences = [(subject, mine), (other, theirs)].filter { !$1.isEmpty }
-                .map { "only \($0) has \(listed($1))" }
-            throw TrainingError(
-                .differingClasses,
-                "The classes of \(subject) and \(other) differ: "
-                    + "\(differences.joined(separator: "; ")). Classes are matched by their "
-                    + "names: rename the folders, or choose the other set that belongs to this "
-                    + "one."
-            )
-        }
-        let place = Dictionary(uniqueKeysWithValues: zip(names, names.indices))
-        let translation = classNames.map { place[$0, default: 0] }
+        let translation = try ClassMatching.translation(
+            from: classNames,
+            to: names,
+            subject: subject,
+            other: other
+        )
         return ImageSet(
             uncheckedImages: images,
             labels: labels.map { translation[$0] },
             classNames: names
         )
     }
-}
-
-/// At most eight names in quotation marks, and how many more there are.
-private func listed(_ names: [String]) -> String {
-    let shown = names.prefix(8).map { "\"\($0)\"" }.joined(separator: ", ")
-    return names.count > 8 ? "\(shown) and \(names.count - 8) more" : shown
 }

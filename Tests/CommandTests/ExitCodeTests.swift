@@ -16,9 +16,9 @@ struct ExitCodeTests {
             ],
             [
                 "run", "Recipes/fashion-mnist-demo.yaml", "--dry-run", "--set",
-                "evaluate.networks=[resnet-50]",
+                "evaluate.networks=[resnet-51]",
             ],
-            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--network", "resnet-50"],
+            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--network", "resnet-51"],
             ["evaluate", "--train", "nowhere", "--test", "nowhere", "--protocol", "gu-hard-29"],
         ]
     )

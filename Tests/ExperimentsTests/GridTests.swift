@@ -137,4 +137,21 @@ struct GridTests {
         #expect(keys.filter { $0.hasPrefix("finetune") }.count == 4)
         #expect(keys.filter { $0.hasPrefix("dit") }.count == 2)
     }
+
+    @Test(
+        "the grids that come with the project can be read and planned",
+        arguments: [
+            ("fashion-mnist", 8 * 3 * 3 * 3), ("fashion-mnist-ablation", 4 * 3 * 3),
+            ("fashion-mnist-sensitivity", 3 * (8 + 20)), ("imagewoof-paper", 8 * 5 * 3 * 3),
+        ]
+    )
+    func examples(name: String, cells: Int) throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let grid = try Grid.read(root.appending(path: "Grids/\(name).yaml"))
+        #expect(grid.name == name)
+        let plan = try GridPlan(grid)
+        #expect(plan.cells.count == cells)
+        #expect(try Grid.read(yaml: grid.yaml()) == grid)
+    }
 }

@@ -17,7 +17,10 @@ extension Golden {
     /// Gives a network the weights that are stored here, or those of the rule.
     func loadWeights(into network: Module) throws {
         if config["rule"] == .bool(true) {
-            try network.load(weightsByRule())
+            // Running statistics are as they are at the start.
+            try network.load(weightsByRule()) {
+                $0.contains(".running_") || $0.hasSuffix(".num_batches_tracked")
+            }
         } else {
             try network.load(group("model."))
         }
@@ -65,10 +68,7 @@ extension Golden {
         var state = StateDictionary()
         for (index, (name, shape)) in try parameterOrder().enumerated() {
             let count = shape.reduce(1, *)
-            let key = mix64(seed &* 1_000_003 &+ UInt64(index))
-            let r = (0..<count).map { place in
-                Float(mix64(key &+ UInt64(place)) >> 40) / Float(1 << 23) - 1
-            }
+            let r = Golden.pseudoRandom(seed: seed, index: index, count: count)
             if let check = self.state["check.rule.\(index)"] {
                 #expect(Array(r.prefix(4)) == check.values(as: Float.self))
             }
@@ -85,7 +85,15 @@ extension Golden {
         return state
     }
 
-    private func mix64(_ x: UInt64) -> UInt64 {
+    /// Numbers in ±1 that every language can make: those of tensor `index`.
+    static func pseudoRandom(seed: UInt64, index: Int, count: Int) -> [Float] {
+        let key = mix64(seed &* 1_000_003 &+ UInt64(index))
+        return (0..<count).map { place in
+            Float(mix64(key &+ UInt64(place)) >> 40) / Float(1 << 23) - 1
+        }
+    }
+
+    private static func mix64(_ x: UInt64) -> UInt64 {
         var x = x &+ 0x9E37_79B9_7F4A_7C15
         x = (x ^ x >> 30) &* 0xBF58_476D_1CE4_E5B9
         x = (x ^ x >> 27) &* 0x94D0_49BB_1331_11EB

@@ -164,7 +164,7 @@ struct ResNetTests {
     @Test(
         "unknown depths and kinds are refused with the names there are",
         arguments: [
-            ("resnet-50", "resnet-18"), ("resnet-ap-50", "resnet-ap-10"), ("resnet", "resnet-18"),
+            ("resnet-51", "resnet-18"), ("resnet-ap-50", "resnet-ap-10"), ("resnet", "resnet-18"),
             ("resnet-ap", "resnet-ap-10"), ("resnetap-10", "resnet-ap-10"),
             ("resnet--18", "resnet-18"), ("ResNet-18", "resnet-18"), ("resnet-018", "resnet-18"),
         ]

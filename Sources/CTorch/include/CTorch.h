@@ -219,6 +219,14 @@ int ct_sort(CTTensor *x, int64_t axis, bool descending, CTTensor *_Nullable *_No
 int ct_softmax(CTTensor *x, int64_t axis, CTTensor *_Nullable *_Nonnull out);
 int ct_log_softmax(CTTensor *x, int64_t axis, CTTensor *_Nullable *_Nonnull out);
 
+// MARK: linear_algebra.cpp
+
+/// A symmetric matrix by its lower triangle: eigenvalues in rising order, eigenvectors as columns.
+int ct_eigh(CTTensor *x, CTTensor *_Nullable *_Nonnull values,
+            CTTensor *_Nullable *_Nonnull vectors);
+/// The eigenvalues alone, in rising order.
+int ct_eigvalsh(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
+
 // MARK: network.cpp
 
 int ct_embedding(CTTensor *table, CTTensor *indices, CTTensor *_Nullable *_Nonnull out);

@@ -26,13 +26,14 @@ private struct CellResult: Encodable {
     let cell: GridCell
     let distillation: DistillationCost?
 
-    private enum Keys: CodingKey { case cell, variation, distillation }
+    private enum Keys: CodingKey { case cell, variation, unit, distillation }
 
     func encode(to encoder: any Encoder) throws {
         try result.encode(to: encoder)
         var container = encoder.container(keyedBy: Keys.self)
         try container.encode(cell.key, forKey: .cell)
         try container.encode(cell.variation, forKey: .variation)
+        try container.encode(cell.unit, forKey: .unit)
         try container.encodeIfPresent(distillation, forKey: .distillation)
     }
 }

@@ -92,7 +92,7 @@ public final class Comparison {
             pending = busy
             if !pending.isEmpty { try wait() }
         }
-        try gather()
+        try finish()
     }
 
     /// Computes one cell; the last one of the grid writes `comparison.json`.
@@ -116,7 +116,12 @@ public final class Comparison {
                 throw InterruptedError()
             }
         }
-        if plan.cells.allSatisfy(isFinished) { try gather() }
+        if plan.cells.allSatisfy(isFinished) { try finish() }
+    }
+
+    private func finish() throws {
+        try measureDistribution()
+        try gather()
     }
 
     /// How far the grid is.
@@ -219,13 +224,17 @@ public final class Comparison {
             environment: environment,
             observer: observer
         )
-        let key = Comparison.key(of: recipe.data)
-        if let data = loadedData[key] {
-            try pipeline.use(data)
-        } else {
-            loadedData[key] = try pipeline.data()
-        }
+        try pipeline.use(data(recipe.data))
         return pipeline
+    }
+
+    /// Real images, opened once.
+    func data(_ settings: DataSettings) throws -> RunData {
+        let key = Comparison.key(of: settings)
+        if let data = loadedData[key] { return data }
+        let data = try RunData(settings)
+        loadedData[key] = data
+        return data
     }
 
     private static func key(of settings: DataSettings) -> String {

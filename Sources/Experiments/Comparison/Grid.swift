@@ -15,8 +15,8 @@ public struct Grid: Sendable, Equatable {
 
     /// The figure that shows real and distilled images as points in a plane.
     public struct Distribution: Codable, Sendable, Equatable {
-        /// What images are compared by: `none` for no figure, `pixels`, or what
-        /// ``DistributionFeatures`` names besides.
+        /// What images are compared by: `none` for no figure, `pixels` or `pixels-SIZE`,
+        /// `efficientnet-lite0`, or the file of a trained network.
         public var features = "pixels"
         /// Images of every class of each method; 0 for the largest number of the grid.
         public var imagesPerClass = 0
@@ -24,6 +24,9 @@ public struct Grid: Sendable, Equatable {
         public var realImages = 1000
         /// Neighbours that t-SNE has each image keep.
         public var perplexity = 30.0
+        /// Real images among which the nearest one of a distilled image is looked for, of all
+        /// classes together.
+        public var neighbourCandidates = 20_000
 
         /// The defaults.
         public init() {}
@@ -80,6 +83,7 @@ public struct Grid: Sendable, Equatable {
         )
         try require(
             distribution.imagesPerClass >= 0 && distribution.realImages > 0
+                && distribution.neighbourCandidates > 0
                 && distribution.perplexity > 1,
             "distribution: expected imagesPerClass from 0, realImages from 1 and a perplexity above 1."
         )

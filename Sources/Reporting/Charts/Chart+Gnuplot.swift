@@ -53,7 +53,12 @@ extension Chart {
         var lines: [String] = []
         if x.categories.isEmpty {
             lines.append("set autoscale xfix")
-            lines.append("set offsets graph 0.01, graph 0.01, 0, 0")
+            // Points with sizes and labels need room around them.
+            lines.append(
+                hasSizes
+                    ? "set offsets graph 0.08, graph 0.08, graph 0.12, graph 0.06"
+                    : "set offsets graph 0.01, graph 0.01, 0, 0"
+            )
         } else {
             let tics = x.categories.enumerated().map { "\(Self.quoted($1)) \($0)" }
             lines.append("set xtics (\(tics.joined(separator: ", ")))")
@@ -196,6 +201,10 @@ extension Chart {
             if series.mark == .bars, isLegible { pieces.append(valueMark(index, columns)) }
             return pieces
         }
+    }
+
+    private var hasSizes: Bool {
+        series.contains { $0.points.contains { $0.size != nil } }
     }
 
     private var largestSize: String {

@@ -76,7 +76,7 @@ enum ComparisonFigures {
     /// How far methods that change pixels move them, against images per class.
     static func changes(_ groups: [ComparisonGroup]) -> Chart? {
         lines(
-            oneNetwork(groups).filter { $0.distillation?.meanPixelChange != nil },
+            oneNetwork(groups).filter { $0.meanPixelChange != nil },
             name: "pixel-change-images",
             title: "Mean change of a pixel from its first value",
             caption: """
@@ -84,8 +84,8 @@ enum ComparisonFigures {
                 less each of them changes.
                 """,
             y: .init("mean change of a pixel", unit: "% of the range", minimum: 0),
-            value: { group in group.distillation?.meanPixelChange.map { ($0 * 100, nil) } },
-            words: { group in Words.percent(group.distillation?.meanPixelChange ?? 0) }
+            value: { group in group.meanPixelChange.map { ($0 * 100, nil) } },
+            words: { group in Words.percent(group.meanPixelChange ?? 0) }
         )
     }
 

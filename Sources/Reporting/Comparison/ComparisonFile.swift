@@ -8,12 +8,14 @@ package struct ComparisonFile: Decodable, Sendable {
         package var result: AccuracyResult
         /// The varied settings that differ from the grid's own recipe.
         package var variation: [String: String]
+        /// The shared work that made its images.
+        package var unit: String?
         /// What making its images took.
         package var distillation: Distillation?
 
         private enum CodingKeys: String, CodingKey {
             case key = "cell"
-            case variation, distillation
+            case variation, unit, distillation
         }
 
         package init(from decoder: any Decoder) throws {
@@ -22,6 +24,7 @@ package struct ComparisonFile: Decodable, Sendable {
             key = try container.decode(String.self, forKey: .key)
             variation =
                 try container.decodeIfPresent([String: String].self, forKey: .variation) ?? [:]
+            unit = try container.decodeIfPresent(String.self, forKey: .unit)
             distillation = try container.decodeIfPresent(Distillation.self, forKey: .distillation)
         }
     }
@@ -31,8 +34,6 @@ package struct ComparisonFile: Decodable, Sendable {
         package var seconds: Double
         package var peakMemoryBytes: Double?
         package var device: String?
-        /// How far pixels are from the images that the method began with, from 0 to 1.
-        package var meanPixelChange: Double?
     }
 
     /// A cell without a result.
@@ -45,7 +46,16 @@ package struct ComparisonFile: Decodable, Sendable {
     package struct Unit: Decodable, Sendable {
         package var unit: String
         package var cells: Int
-        package var costs: [Results.Cost]
+        package var costs: [Cost]
+    }
+
+    /// What a stage of shared work took, and for methods that optimise pixels how far they moved
+    /// from the images that the method began with, from 0 to 1.
+    package struct Cost: Decodable, Sendable {
+        package var stage: String
+        package var seconds: Double
+        package var peakMemoryBytes: Double?
+        package var meanChange: Double?
     }
 
     package var name: String
@@ -86,6 +96,8 @@ package struct ComparisonGroup: Sendable {
     package var values: [Double]
     package var bestValues: [Double]
     package var distillation: ComparisonFile.Distillation?
+    /// How far the method moved pixels from where it began, from 0 to 1.
+    package var meanPixelChange: Double?
     /// Time of all trainings.
     package var seconds: Double
 
@@ -95,9 +107,13 @@ package struct ComparisonGroup: Sendable {
     package var deviation: Double? { Significance.deviation(values) }
 
     /// Cells that differ in nothing but the seed, in the order of the file.
-    static func all(_ cells: [ComparisonFile.Cell]) -> [ComparisonGroup] {
+    static func all(_ file: ComparisonFile) -> [ComparisonGroup] {
+        let changes = Dictionary(
+            file.shared.map { ($0.unit, $0.costs.compactMap(\.meanChange).last) },
+            uniquingKeysWith: { first, _ in first }
+        )
         var groups: [ComparisonGroup] = []
-        for cell in cells {
+        for cell in file.results {
             let result = cell.result
             let index = groups.firstIndex {
                 $0.method.id == result.method && $0.imagesPerClass == result.imagesPerClass
@@ -123,6 +139,7 @@ package struct ComparisonGroup: Sendable {
                         values: pairs.map(\.1),
                         bestValues: result.best?.values ?? [],
                         distillation: cell.distillation,
+                        meanPixelChange: cell.unit.flatMap { changes[$0] ?? nil },
                         seconds: result.seconds ?? 0
                     )
                 )

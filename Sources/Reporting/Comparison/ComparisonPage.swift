@@ -100,8 +100,8 @@ struct ComparisonPage {
         hasProblems = !problems.isEmpty
         self.grid = grid.map { $0.trimmingCharacters(in: .newlines) }
         let path = ShellWord.quoted(url.relativePath)
-        repeatCommand =
-            "distill compare \(ShellWord.quoted(url.relativePath + "/grid.resolved.yaml"))"
+        let resolved = ShellWord.quoted(url.relativePath + "/grid.resolved.yaml")
+        repeatCommand = "distill compare \(resolved) --output \(path)"
         rebuildCommand = "distill report \(path)"
     }
 
@@ -176,7 +176,7 @@ struct ComparisonPage {
         } else {
             sentences.append(
                 """
-                In \(clear) of them it is above every other method by more than the seeds explain; \
+                In \(clear == 0 ? "none" : "\(clear)") of them it is above every other method by more than the seeds explain; \
                 in the rest the difference to at least one other method may be noise.
                 """
             )
@@ -189,7 +189,7 @@ struct ComparisonPage {
                     + Words.percent($0.group.mean, deviation: $0.group.deviation)
             }
             sentences.append(
-                "\(Names.network(row.network) ) with \(Words.count(row.imagesPerClass, "image")) per "
+                "\(Names.network(row.network)) with \(Words.count(row.imagesPerClass, "image")) per "
                     + "class: \(Words.list(parts))."
             )
         }

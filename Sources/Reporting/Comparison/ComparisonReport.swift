@@ -88,7 +88,7 @@ public struct ComparisonReport: Sendable {
     /// The tables as text for a terminal.
     public var text: String { markdown(tables) }
 
-    private var groups: [ComparisonGroup] { ComparisonGroup.all(file.results) }
+    private var groups: [ComparisonGroup] { ComparisonGroup.all(file) }
 
     private var tables: [(title: String, table: ComparisonTable)] {
         let methods = ComparisonTable(methodsOf: groups)
