@@ -107,4 +107,13 @@ public struct FastAIDataset: LabelledImages {
     public func contentDigest(at index: Int) throws -> [UInt8] {
         try parts[places[index].part].contentDigest(at: places[index].index)
     }
+
+    /// The image's file.
+    ///
+    /// - Parameter index: 0 to ``count`` − 1.
+    /// - Returns: Its bytes.
+    /// - Throws: `ImageError` if it cannot be read.
+    public func storedFile(at index: Int) throws -> StoredImageFile? {
+        try parts[places[index].part].storedFile(at: places[index].index)
+    }
 }

@@ -117,4 +117,13 @@ public struct ImageFolder: LabelledImages {
     public func contentDigest(at index: Int) throws -> [UInt8] {
         SHA256.digest(of: try Image.fileBytes(at: url(at: index)))
     }
+
+    /// The image's file.
+    ///
+    /// - Parameter index: 0 to ``count`` − 1.
+    /// - Returns: Its bytes.
+    /// - Throws: `ImageError` if it cannot be read.
+    public func storedFile(at index: Int) throws -> StoredImageFile? {
+        StoredImageFile(bytes: try Image.fileBytes(at: url(at: index)), name: files[index])
+    }
 }

@@ -39,6 +39,26 @@ public protocol LabelledImages: Sendable {
     /// - Returns: 32 bytes.
     /// - Throws: `ImageError` if the image cannot be read.
     func contentDigest(at index: Int) throws -> [UInt8]
+
+    /// The file that an image is stored as, for a copy of every byte.
+    ///
+    /// - Parameter index: 0 to ``count`` − 1.
+    /// - Returns: The file; `nil` where images are stored otherwise.
+    /// - Throws: `ImageError` or ``DatasetError`` if it cannot be read.
+    func storedFile(at index: Int) throws -> StoredImageFile?
+}
+
+/// An image as a file holds it.
+public struct StoredImageFile: Sendable {
+    /// The bytes of a PNG or JPEG file.
+    public let bytes: [UInt8]
+    /// What its name ends with, in lower case: `png`, `jpg`, `jpeg`.
+    public let fileExtension: String
+
+    init(bytes: [UInt8], name: String) {
+        self.bytes = bytes
+        fileExtension = URL(fileURLWithPath: name).pathExtension.lowercased()
+    }
 }
 
 extension LabelledImages {
@@ -54,6 +74,13 @@ extension LabelledImages {
         hash.add(image.bytes)
         return hash.digest
     }
+
+    /// None: the images are not stored as files.
+    ///
+    /// - Parameter index: 0 to `count` − 1.
+    /// - Returns: `nil`.
+    /// - Throws: Nothing.
+    public func storedFile(at index: Int) throws -> StoredImageFile? { nil }
 }
 
 // MARK: Classes

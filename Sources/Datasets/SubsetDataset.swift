@@ -72,4 +72,13 @@ public struct SubsetDataset: LabelledImages {
     public func contentDigest(at index: Int) throws -> [UInt8] {
         try base.contentDigest(at: indices[index])
     }
+
+    /// The image's file.
+    ///
+    /// - Parameter index: 0 to ``count`` − 1.
+    /// - Returns: Its bytes.
+    /// - Throws: `ImageError` or ``DatasetError`` if it cannot be read.
+    public func storedFile(at index: Int) throws -> StoredImageFile? {
+        try base.storedFile(at: indices[index])
+    }
 }

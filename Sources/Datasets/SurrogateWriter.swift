@@ -13,16 +13,32 @@ public struct SurrogateEntry: Codable, Equatable, Sendable {
     /// The seed of the run that made it.
     public var seed: Int
 
+    /// The real image that it is, or that it began as, as its dataset calls it; `nil` for none.
+    public var source: String?
+
+    /// What the name of its file ends with.
+    public var fileExtension: String
+
     /// Describes an image.
     ///
     /// - Parameters:
     ///   - label: The position of the class in the list of classes.
     ///   - index: The number of the image in its class, from 0.
     ///   - seed: The seed of the run that made it.
-    public init(label: Int, index: Int, seed: Int) {
+    ///   - source: The real image that it is, or that it began as; `nil` for none.
+    ///   - fileExtension: What the name of its file ends with; that of a copied file.
+    public init(
+        label: Int,
+        index: Int,
+        seed: Int,
+        source: String? = nil,
+        fileExtension: String = "png"
+    ) {
         self.label = label
         self.index = index
         self.seed = seed
+        self.source = source
+        self.fileExtension = fileExtension
     }
 }
 
@@ -67,21 +83,26 @@ public struct SurrogateWriter: Sendable {
     /// - Parameters:
     ///   - label: The class.
     ///   - index: The number of the image in its class.
+    ///   - fileExtension: What the name of the file ends with.
     /// - Returns: Its place.
-    public func url(label: Int, index: Int) -> URL {
-        folder.appendingPathComponent(fileName(label: label, index: index))
+    public func url(label: Int, index: Int, fileExtension: String = "png") -> URL {
+        folder.appendingPathComponent("\(classNames[label])/\(index).\(fileExtension)")
     }
 
-    private func fileName(label: Int, index: Int) -> String { "\(classNames[label])/\(index).png" }
+    private func fileName(_ entry: SurrogateEntry) -> String {
+        "\(classNames[entry.label])/\(entry.index).\(entry.fileExtension)"
+    }
 
     /// Whether an image is there and can be decoded.
     ///
     /// - Parameters:
     ///   - label: The class.
     ///   - index: The number of the image in its class.
+    ///   - fileExtension: What the name of the file ends with.
     /// - Returns: Whether it need not be written again.
-    public func isComplete(label: Int, index: Int) -> Bool {
-        (try? Image(contentsOf: url(label: label, index: index))) != nil
+    public func isComplete(label: Int, index: Int, fileExtension: String = "png") -> Bool {
+        let url = url(label: label, index: index, fileExtension: fileExtension)
+        return (try? Image(contentsOf: url)) != nil
     }
 
     /// Writes an image.
@@ -93,6 +114,20 @@ public struct SurrogateWriter: Sendable {
     /// - Throws: ``DatasetError`` if the disk is full or the folder cannot be written to.
     public func write(_ image: Image, label: Int, index: Int) throws {
         try OutputFile.write(image.pngData(), to: url(label: label, index: index))
+    }
+
+    /// Writes a copy of an image's file, byte by byte.
+    ///
+    /// - Parameters:
+    ///   - file: The file of a real image.
+    ///   - label: The class.
+    ///   - index: The number of the image in its class.
+    /// - Throws: ``DatasetError`` if the disk is full or the folder cannot be written to.
+    public func write(copyOf file: StoredImageFile, label: Int, index: Int) throws {
+        try OutputFile.write(
+            Data(file.bytes),
+            to: url(label: label, index: index, fileExtension: file.fileExtension)
+        )
     }
 
     /// Writes `README.md` and `metadata.jsonl`, after all images.
@@ -126,9 +161,10 @@ public struct SurrogateWriter: Sendable {
     }
 
     private func requireComplete(_ entries: [SurrogateEntry]) throws {
-        let expected = Set(entries.map { fileName(label: $0.label, index: $0.index) })
-        let missing = entries.filter { !isComplete(label: $0.label, index: $0.index) }
-            .map { fileName(label: $0.label, index: $0.index) }
+        let expected = Set(entries.map(fileName))
+        let missing = entries.filter {
+            !isComplete(label: $0.label, index: $0.index, fileExtension: $0.fileExtension)
+        }.map(fileName)
         guard missing.isEmpty else {
             throw DatasetError(
                 .incomplete,
@@ -155,10 +191,11 @@ public struct SurrogateWriter: Sendable {
         func quoted(_ text: String) throws -> String {
             String(decoding: try encoder.encode(text), as: UTF8.self)
         }
-        let file = try quoted(fileName(label: entry.label, index: entry.index))
+        let file = try quoted(fileName(entry))
         let name = try quoted(classNames[entry.label])
+        let source = try entry.source.map { ", \"source\": \(try quoted($0))" } ?? ""
         return "{\"file_name\": \(file), \"label\": \(entry.label), \"class\": \(name), "
-            + "\"seed\": \(entry.seed), \"index\": \(entry.index)}"
+            + "\"seed\": \(entry.seed), \"index\": \(entry.index)\(source)}"
     }
 
     private func readme(_ entries: [SurrogateEntry], summary: String) -> String {
@@ -171,8 +208,8 @@ public struct SurrogateWriter: Sendable {
             \(summary)
 
             \(entries.count) images in \(classNames.count) classes, one folder per class. \
-            `metadata.jsonl` has one line per image: file, label, class, seed of the run, and \
-            number in its class.
+            `metadata.jsonl` has one line per image: file, label, class, seed of the run, \
+            number in its class and, where there is one, the real image that it is or began as.
 
             ```python
             torchvision.datasets.ImageFolder("\(folder.lastPathComponent)")

@@ -181,4 +181,17 @@ public struct TarShards: LabelledImages {
         let sample = samples[index]
         return SHA256.digest(of: try shards[sample.shard].bytes(of: sample.entry))
     }
+
+    /// The image's file.
+    ///
+    /// - Parameter index: 0 to ``count`` − 1.
+    /// - Returns: Its bytes.
+    /// - Throws: ``DatasetError`` if it cannot be read.
+    public func storedFile(at index: Int) throws -> StoredImageFile? {
+        let sample = samples[index]
+        return StoredImageFile(
+            bytes: try shards[sample.shard].bytes(of: sample.entry),
+            name: sample.entry.name
+        )
+    }
 }

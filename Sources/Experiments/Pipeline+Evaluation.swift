@@ -7,16 +7,44 @@ import Training
 extension Pipeline {
     /// Trains networks on the surrogate and the baselines and tests them: `results.json`.
     public func evaluate() throws {
-        let sets = [("minimax", "surrogate")] + recipe.baselines.map { ($0, "baselines/\($0)") }
+        let sets = evaluatedSets()
         let counts = try requestedCounts()
         for network in recipe.evaluate.networks {
             for count in counts {
-                for (method, place) in sets {
-                    try evaluate(method: method, place: place, network: network, count: count)
+                for set in sets {
+                    try evaluate(set, network: network, count: count)
                     try checkInterruption()
                 }
             }
         }
+    }
+
+    /// Trains networks on the images of one method, as `evaluate` does on those of all.
+    ///
+    /// - Parameter method: The method of the recipe, or one of its baselines.
+    func evaluate(only method: String) throws {
+        let counts = try requestedCounts()
+        let sets = evaluatedSets().filter { [method, "\(method)-float"].contains($0.method) }
+        for network in recipe.evaluate.networks {
+            for count in counts {
+                for set in sets { try evaluate(set, network: network, count: count) }
+            }
+        }
+    }
+
+    /// What networks are trained on: name of the method, folder in the run, and whether the float
+    /// images in it are used.
+    private func evaluatedSets() -> [(method: String, place: String, isFloat: Bool)] {
+        var sets = [(method: "minimax", place: "surrogate", isFloat: false)]
+        for name in recipe.baselines {
+            let decoded = "baselines/\(name)-decoded"
+            let place = folder.has(decoded) ? decoded : "baselines/\(name)"
+            sets.append((method: name, place: place, isFloat: false))
+            if recipe.evaluate.floatImages, folder.has("\(place)/\(FloatImages.fileName)") {
+                sets.append((method: "\(name)-float", place: place, isFloat: true))
+            }
+        }
+        return sets
     }
 
     /// The numbers of images a class that networks are trained on; nil for all that were made.
@@ -33,14 +61,12 @@ extension Pipeline {
         return wanted.isEmpty ? [nil] : wanted.map { $0 }
     }
 
-    /// Trains networks on the images of one method, in a folder of the run, and tests them.
-    ///
-    /// - Parameters:
-    ///   - method: What made the images.
-    ///   - place: The folder.
-    ///   - network: What is trained.
-    ///   - count: Images of each class, chosen from those that are there; nil for all of them.
-    func evaluate(method: String, place: String, network: String, count: Int?) throws {
+    private func evaluate(
+        _ trained: (method: String, place: String, isFloat: Bool),
+        network: String,
+        count: Int?
+    ) throws {
+        let (method, place, isFloat) = trained
         let suffix = count.map { " \($0)" } ?? ""
         let stage = "evaluate \(method) \(network)\(suffix)"
         var results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
@@ -57,7 +83,10 @@ extension Pipeline {
         let files: any LabelledImages =
             count.map { all.subset(all.chosenPerClass($0, seed: seed).flatMap(\.self)) } ?? all
         let options = try evaluationOptions(method: method, network: network)
-        let images = try RunData.load(files, recipe.data, for: options.evaluationProtocol)
+        let images =
+            try isFloat
+            ? FloatImages.load(folder.path(place), inOrderOf: files)
+            : RunData.load(files, recipe.data, for: options.evaluationProtocol)
         let test = try data.testSet(for: options.evaluationProtocol)
         var watch = Stopwatch(stage, in: folder, on: device)
         let name = "evaluate-\(method)-\(network)" + (count.map { "-\($0)" } ?? "")
@@ -65,7 +94,7 @@ extension Pipeline {
         let result = try Evaluation.evaluate(
             train: EvaluationSet(
                 images: images,
-                path: place,
+                path: isFloat ? "\(place)/\(FloatImages.fileName)" : place,
                 fingerprint: try files.fingerprint()
             ),
             test: test,

@@ -129,8 +129,8 @@ extension Pipeline {
     }
 
     /// The fine-tuned model of a phase.
-    func finetunedModel(_ phase: Phase) throws -> ModelFile {
-        let file = try ModelFile(contentsOf: folder.path(phase.file("finetuned")))
+    func finetunedModel(_ phase: Phase, _ kind: Finetuning = .minimax) throws -> ModelFile {
+        let file = try ModelFile(contentsOf: folder.path(phase.file(kind.result)))
         return phase.isWhole ? file : file.completed(by: try pretrainedModel())
     }
 }

@@ -16,45 +16,23 @@ extension Pipeline {
         )
     }
 
-    /// Makes the surrogate of another method in `baselines/<method>/`.
-    ///
-    /// - Parameter method: `random` or `dit`.
-    /// - Throws: `RunError` for another method or settings that do not fit.
-    public func baseline(_ method: String) throws {
-        try requireKnown([method])
-        if method == "random" {
-            try chooseRandomly()
-        } else {
-            try draw(
-                from: [(try data().classOrder, pretrainedModel)],
-                into: "baselines/dit",
-                stage: "baseline dit",
-                summary: "Drawn from the pre-trained diffusion transformer as it is."
-            )
+    /// Draws `baselines/dit/` from the pre-trained model, fine-tuned without the criteria first if
+    /// the recipe says so.
+    func drawFromPretrained() throws {
+        let baseline = BaselineMethod.dit
+        if recipe.dit.finetunes, !folder.has("\(baseline.place)/metadata.jsonl") {
+            try finetune(.plain)
         }
-    }
-
-    /// Makes sure, before any work starts, that there are such methods.
-    func requireKnown(_ methods: [String]) throws {
-        let known = ["random", "dit"]
-        guard let stranger = methods.first(where: { !known.contains($0) }) else {
-            return try requireKnownClasses(methods)
-        }
-        throw RunError(
-            .invalidSettings,
-            "baselines: there is no method \"\(stranger)\": expected "
-                + known.joined(separator: " or ") + "."
-        )
-    }
-
-    /// Makes sure that a pre-trained model can be sampled as it is.
-    private func requireKnownClasses(_ methods: [String]) throws {
-        guard methods.contains("dit"), recipe.model.labelTable == .rebuild else { return }
-        throw RunError(
-            .invalidSettings,
-            "baselines: dit samples the pre-trained model, but with model.labelTable=rebuild that "
-                + "knows none of these classes before it is fine-tuned. Leave dit out, for example "
-                + "with --set baselines=[random]."
+        try draw(
+            from: recipe.dit.finetunes
+                ? phases().map { phase in
+                    (phase.labels, { try self.finetunedModel(phase, .plain) })
+                } : [(try data().classOrder, pretrainedModel)],
+            into: baseline.place,
+            stage: baseline.stage,
+            summary: recipe.dit.finetunes
+                ? "Drawn from a diffusion transformer fine-tuned with the diffusion loss alone."
+                : baseline.summary
         )
     }
 
@@ -124,40 +102,6 @@ extension Pipeline {
         model.freeze()
         if let precision = environment.precision { model.lowerFrozenWeights(to: precision) }
         return model
-    }
-
-    /// Chooses real images by the seed.
-    private func chooseRandomly() throws {
-        let name = "baselines/random"
-        guard !folder.has("\(name)/metadata.jsonl") else {
-            observer.note("baseline random: done before")
-            return
-        }
-        var watch = Stopwatch("baseline random", in: folder, on: device)
-        let data = try data()
-        let count = recipe.sample.imagesPerClass
-        let writer = try SurrogateWriter(folder: folder.path(name), classNames: data.classNames)
-        var entries = [SurrogateEntry]()
-        let chosen = data.source.chosenPerClass(count, seed: seed)
-        for (label, places) in chosen.enumerated() {
-            guard places.count == count else {
-                throw RunError(
-                    .invalidSettings,
-                    "baseline random: the class \(data.classNames[label]) has \(places.count) "
-                        + "images, \(count) are asked for. Lower sample.imagesPerClass."
-                )
-            }
-            let images = try RunData.load(data.source.subset(places), recipe.data).images
-            for (index, image) in Image.images(images).enumerated() {
-                if !writer.isComplete(label: label, index: index) {
-                    try writer.write(image, label: label, index: index)
-                }
-                entries.append(SurrogateEntry(label: label, index: index, seed: recipe.seed))
-            }
-            try checkInterruption()
-        }
-        try writer.finish(entries, summary: "Real images, chosen at random.")
-        try watch.book()
     }
 }
 

@@ -106,44 +106,48 @@ extension Pipeline {
     ///
     /// With phases there is one file each, `checkpoints/phase-03/finetuned.safetensors`, with the
     /// weights that were trained.
-    public func finetune() throws {
-        if !folder.has("checkpoints/finetuned.safetensors") { _ = try weightsFile() }
+    public func finetune() throws { try finetune(.minimax) }
+
+    /// Fine-tunes with or without the criteria.
+    func finetune(_ kind: Finetuning) throws {
+        if !folder.has("checkpoints/\(kind.result).safetensors") { _ = try weightsFile() }
         let phases = try phases()
-        guard let first = phases.first(where: { !folder.has($0.file("finetuned")) }) else {
-            observer.note("finetune: done before")
+        guard let first = phases.first(where: { !folder.has($0.file(kind.result)) }) else {
+            observer.note("\(kind.stage): done before")
             return
         }
         let file = try pretrainedModel()
         _ = try networkLabels(file.description)
         let source = try latents(file.description.autoencoder)
-        let parameters = phases.map { finetuning($0, of: source) }
+        let parameters = phases.map { finetuning($0, of: source, kind) }
         warnAboutAverage(parameters[first.number])
         for phase in phases[first.number...] {
             let stepsBefore = parameters[..<phase.number].reduce(0) { $0 + $1.steps }
-            try finetune(phase, file, source: source, stepsBefore: stepsBefore)
+            try finetune(kind, phase, file, source: source, stepsBefore: stepsBefore)
         }
     }
 
     // The log counts on from the steps of the earlier phases.
     private func finetune(
+        _ kind: Finetuning,
         _ phase: Phase,
         _ file: ModelFile,
         source: any LatentSource,
         stepsBefore: Int
     ) throws {
         let settings = recipe.finetune
-        let parameters = finetuning(phase, of: source)
-        let name = phase.file("finetuned")
+        let parameters = finetuning(phase, of: source, kind)
+        let name = phase.file(kind.result)
         guard !folder.has(name) else { return }
-        let stage = phase.isWhole ? "finetune" : "finetune \(phase.number + 1)/\(phase.count)"
+        let stage = kind.stage + (phase.isWhole ? "" : " \(phase.number + 1)/\(phase.count)")
         let method = try newFinetuning(file, source: source, parameters: parameters)
-        let checkpoint = folder.path(phase.file("finetune"))
-        try folder.makeFolder(of: phase.file("finetune"))
-        if folder.has(phase.file("finetune")) {
+        let checkpoint = folder.path(phase.file(kind.checkpoint))
+        try folder.makeFolder(of: phase.file(kind.checkpoint))
+        if folder.has(phase.file(kind.checkpoint)) {
             try method.restore(Safetensors.load(contentsOf: checkpoint))
             observer.note("\(stage): going on at step \(method.step)")
         }
-        var watch = Stopwatch("finetune", in: folder, on: device)
+        var watch = Stopwatch(kind.stage, in: folder, on: device)
         var meter = StepMeter()
         try method.run(on: phase.isWhole ? source : SomeLatents(of: source, labels: phase.labels)) {
             step in
@@ -157,7 +161,7 @@ extension Pipeline {
                     batchSize: parameters.batchSize
                 )
                 try metrics.log(
-                    stage: "finetune",
+                    stage: kind.stage,
                     values.merging(["learningRate": parameters.learningRate]) { $1 }
                 )
                 observer.progress(
@@ -178,7 +182,7 @@ extension Pipeline {
         guard method.step == parameters.steps else { throw InterruptedError() }
         var description = file.description
         description.architecture = method.model.configuration
-        description.origin += "; fine-tuned with \(method.step) steps of Minimax Diffusion"
+        description.origin += "; fine-tuned with \(method.step) steps of \(kind.words)"
         // The float32 originals of the frozen weights, under the averages of the trained ones.
         var weights = phase.isWhole ? file.weights : StateDictionary()
         weights.merge(method.average.state())
@@ -188,8 +192,13 @@ extension Pipeline {
     }
 
     /// The settings of a phase, with passes over its images turned into steps.
-    func finetuning(_ phase: Phase, of source: any LatentSource) -> MinimaxDiffusion.Parameters {
+    func finetuning(
+        _ phase: Phase,
+        of source: any LatentSource,
+        _ kind: Finetuning = .minimax
+    ) -> MinimaxDiffusion.Parameters {
         var parameters = recipe.finetune.minimax
+        if kind == .plain { (parameters.representativeness, parameters.diversity) = (0, 0) }
         if recipe.finetune.epochs > 0 {
             let labels = Set(phase.labels)
             let count = source.labels.count(where: labels.contains)
@@ -234,6 +243,25 @@ extension Pipeline {
                 better
             )
         )
+    }
+}
+
+/// What a model is fine-tuned with.
+enum Finetuning {
+    /// The diffusion loss and both criteria: the surrogate.
+    case minimax
+    /// The diffusion loss alone: the baseline `dit`.
+    case plain
+
+    /// The stage in costs, logs and progress.
+    var stage: String { self == .minimax ? "finetune" : BaselineMethod.dit.stage }
+    /// Name of the file of the fine-tuned weights.
+    var result: String { self == .minimax ? "finetuned" : "dit-finetuned" }
+    /// Name of the file of an unfinished fine-tuning.
+    var checkpoint: String { self == .minimax ? "finetune" : "dit-finetune" }
+    /// For the description of the model.
+    var words: String {
+        self == .minimax ? "Minimax Diffusion" : "the diffusion loss alone"
     }
 }
 

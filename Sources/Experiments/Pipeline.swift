@@ -44,6 +44,8 @@ public final class Pipeline {
     let observer: any RunObserver
     let metrics: MetricsLog
     private var loadedData: RunData?
+    /// What K-Center and herding measure distances in, [N, F].
+    var loadedFeatures: Tensor?
 
     var device: Device { environment.device }
     var seed: UInt64 { UInt64(recipe.seed) }

@@ -22,8 +22,14 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var finetune = FinetuneSettings()
     /// Drawing the surrogate dataset from the fine-tuned model.
     public var sample = SampleSettings()
-    /// Methods that the surrogate is compared with: `random`, `dit`.
+    /// Methods that the surrogate is compared with: `random`, `k-center`, `herding`, `dit`, `dm`.
     public var baselines = ["random", "dit"]
+    /// How real images are chosen, by `random`, `k-center` and `herding`.
+    public var coreset = CoresetSettings()
+    /// The diffusion model that `dit` samples.
+    public var dit = PlainDiffusionSettings()
+    /// Distribution matching, `dm`.
+    public var dm = DistributionMatching.Parameters()
     /// Training networks on the surrogate and the baselines.
     public var evaluate = EvaluateSettings()
 
@@ -192,6 +198,42 @@ public struct SampleSettings: Codable, Sendable, Equatable {
     public init() {}
 }
 
+/// Choosing real images as a surrogate.
+public struct CoresetSettings: Codable, Sendable, Equatable {
+    /// Which images `random` takes.
+    public enum RandomRule: String, Codable, Sendable, CaseIterable {
+        /// Drawn by the seed; those for fewer images a class are part of those for more.
+        case seed
+        /// The first of each class in string order of the files, as the published code does.
+        case first
+    }
+
+    /// Which images `random` takes.
+    public var random = RandomRule.seed
+    /// The image of each class that K-Center begins with.
+    public var kCenterStart = CoresetSelection.Start.first
+    /// What distances are measured in: `train` trains a network on the whole training set in this
+    /// run; `efficientnet-lite0`, `pixels` or `pixels-SIZE`; or the file of a trained network.
+    public var features = "train"
+    /// The network that `train` trains.
+    public var network = "convnet-3"
+    /// Passes over the training set that `train` makes.
+    public var epochs = 10
+
+    /// The defaults.
+    public init() {}
+}
+
+/// The diffusion model that `dit` samples.
+public struct PlainDiffusionSettings: Codable, Sendable, Equatable {
+    /// Whether the pre-trained model is fine-tuned with the diffusion loss alone first, with the
+    /// other settings of `finetune`; else it is sampled as it is.
+    public var finetunes = false
+
+    /// The defaults.
+    public init() {}
+}
+
 /// Training networks on small sets and testing them.
 public struct EvaluateSettings: Codable, Sendable, Equatable {
     /// The networks: `convnet-DEPTH`, `resnet-ap-10`, `resnet-18`.
@@ -208,6 +250,9 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
     public var evaluations = 5
     /// One network is trained for each seed.
     public var seeds = [0, 1, 2]
+    /// Whether methods that optimise pixels are also tested with the images as they were optimised,
+    /// not rounded to the 256 levels of a PNG file; the results are those of `<method>-float`.
+    public var floatImages = false
 
     /// The defaults.
     public init() {}
@@ -215,6 +260,6 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case networks
         case evaluationProtocol = "protocol"
-        case imagesPerClass, epochs, evaluations, seeds
+        case imagesPerClass, epochs, evaluations, seeds, floatImages
     }
 }

@@ -74,6 +74,11 @@ final class RunData {
         return images
     }
 
+    /// The first images of what is distilled, for measuring; fewer if there are no more.
+    func train(upTo count: Int) throws -> ImageSet {
+        try RunData.load(source.subset(Array(0..<min(count, source.count))), settings)
+    }
+
     /// Where the test images come from.
     var testPath: String { settings.holdout > 0 ? settings.train.path : settings.test.path }
 
@@ -158,13 +163,6 @@ extension LabelledImages {
     ///   - seed: Of the choice.
     /// - Returns: Positions of the chosen images of each class; fewer where a class has no more.
     func chosenPerClass(_ count: Int, seed: UInt64) -> [[Int]] {
-        indicesByClass().enumerated().map { label, members in
-            var generator = RandomGenerator(
-                seed: seed,
-                purpose: .selection,
-                index: UInt64(label)
-            )
-            return generator.permutation(members.count).prefix(count).map { members[$0] }
-        }
+        CoresetSelection.random(indicesByClass(), count: count, seed: seed)
     }
 }

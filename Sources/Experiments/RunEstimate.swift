@@ -96,28 +96,23 @@ extension Pipeline {
         case .pretrain: try estimatePretraining()
         case .finetune: try estimateFinetuning()
         case .sample: try estimateSampling("sample")
-        case .baseline("random"):
-            (
-                .init(stage: "baseline random", work: "\(try surrogateCount()) images", seconds: 1),
-                try surrogateBytes()
-            )
-        case .baseline(let method): try estimateSampling("baseline \(method)")
+        case .baseline(let name): try estimateBaseline(name)
         case .evaluate: try estimateEvaluation()
         }
     }
 
-    private func surrogateCount() throws -> Int {
+    func surrogateCount() throws -> Int {
         try data().classNames.count * recipe.sample.imagesPerClass
     }
 
     /// Images as large as if PNG saved nothing.
-    private func surrogateBytes() throws -> Int {
+    func surrogateBytes() throws -> Int {
         let data = try data()
         return try surrogateCount() * data.width * data.height * data.channels
     }
 
     /// The time of a step: the first is slower than the others.
-    private func secondsPerStep(_ run: (() -> Bool) throws -> Void) rethrows -> Double {
+    func secondsPerStep(_ run: (() -> Bool) throws -> Void) rethrows -> Double {
         var marks = [ContinuousClock.Instant]()
         try run {
             device.synchronize()
@@ -163,7 +158,7 @@ extension Pipeline {
         )
     }
 
-    private func estimateFinetuning() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
+    func estimateFinetuning() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let file = try measuredModel()
         let source = try estimateSource(file.description.autoencoder)
         let phases = try phases()
@@ -184,7 +179,7 @@ extension Pipeline {
         )
     }
 
-    private func estimateSampling(
+    func estimateSampling(
         _ name: String
     ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let settings = recipe.sample

@@ -12,6 +12,11 @@ public struct StageCost: Codable, Sendable, Equatable {
     public var peakMemoryBytes: Int
     /// Where it ran.
     public let device: String
+    /// Number of values that a method optimised; nil for stages that optimise no images.
+    public var optimizedValues: Int?
+    /// How far pixels have moved from the images that the method began with: the mean of |x − y|,
+    /// in units of 0 to 1; nil for stages that optimise no images.
+    public var meanChange: Double?
 }
 
 /// `results.json`: accuracies and costs.
@@ -32,6 +37,8 @@ public struct RunResults: Codable, Sendable, Equatable {
         }
         costs[place].seconds += cost.seconds
         costs[place].peakMemoryBytes = max(costs[place].peakMemoryBytes, cost.peakMemoryBytes)
+        if let count = cost.optimizedValues { costs[place].optimizedValues = count }
+        if let change = cost.meanChange { costs[place].meanChange = change }
     }
 }
 
@@ -50,7 +57,12 @@ struct Stopwatch {
     }
 
     /// Books the time since the last booking, so that an interruption loses little of it.
-    mutating func book() throws {
+    ///
+    /// - Parameters:
+    ///   - optimizedValues: Number of values that a method optimised, when it is done.
+    ///   - meanChange: How far pixels have moved then.
+    /// - Throws: `RunError` if `results.json` cannot be read or written.
+    mutating func book(optimizedValues: Int? = nil, meanChange: Double? = nil) throws {
         let now = ContinuousClock.now
         var results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
         results.add(
@@ -58,7 +70,9 @@ struct Stopwatch {
                 stage: stage,
                 seconds: (now - last) / .seconds(1),
                 peakMemoryBytes: Memory.peakBytes(on: device),
-                device: "\(device)"
+                device: "\(device)",
+                optimizedValues: optimizedValues,
+                meanChange: meanChange
             )
         )
         try folder.write(json: results, to: "results.json")

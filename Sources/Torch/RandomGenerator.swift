@@ -25,6 +25,9 @@ public struct RandomGenerator: Sendable, Hashable, Codable {
         case sampling = 8
         case selection = 9
         case cutMix = 10
+        case matching = 11
+        case siamese = 12
+        case matchingNetwork = 13
         case dropout = 16
         case displayedImages = 24
     }

@@ -19,8 +19,15 @@ public struct ChannelStatistics: Codable, Sendable, Equatable {
         deviation: [0.229, 0.224, 0.225]
     )
 
-    /// Those of a set, over all its pixels, from sums of whole numbers, hence exact.
+    /// Those of a set, over all its pixels; of bytes from sums of whole numbers, hence exact.
     public init(of set: ImageSet) {
+        guard set.images.dtype == .uint8 else {
+            let x = set.images.converted(to: .float64)
+            mean = x.mean(axes: [0, 2, 3]).values()
+            let variances: [Double] = x.variance(axes: [0, 2, 3], correction: 0).values()
+            deviation = variances.map { $0 > 1e-9 / 65_025 ? $0.squareRoot() : 1 }
+            return
+        }
         // Int64 copies of four million values at a time.
         let chunk = max(1, 4_194_304 / (set.images.count / set.count))
         var sums = [Int](repeating: 0, count: set.channels)
@@ -50,6 +57,13 @@ public struct ChannelStatistics: Codable, Sendable, Equatable {
             zip(mean, deviation).map { Float(-$0 / $1) },
             shape: [1, mean.count, 1, 1]
         )
+        return x * scale.moved(to: x.device) + shift.moved(to: x.device)
+    }
+
+    /// x·deviation + mean, channel by channel, the inverse: [B, C, H, W] → the same shape.
+    public func denormalized(_ x: Tensor) -> Tensor {
+        let scale = Tensor(deviation.map { Float($0) }, shape: [1, deviation.count, 1, 1])
+        let shift = Tensor(mean.map { Float($0) }, shape: [1, mean.count, 1, 1])
         return x * scale.moved(to: x.device) + shift.moved(to: x.device)
     }
 }

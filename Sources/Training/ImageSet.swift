@@ -1,8 +1,9 @@
 import Torch
 
-/// A labelled set of images of one size that lies in memory as a whole, one byte a value.
+/// A labelled set of images of one size that lies in memory as a whole, one byte a value, or as
+/// many as images that were optimised need to lose nothing.
 public struct ImageSet {
-    /// [N, C, H, W], uint8.
+    /// [N, C, H, W]: uint8, or float32 in units of 0 (black) to 1 (white).
     public let images: Tensor
     /// The class of every image, from 0.
     public let labels: [Int]
@@ -12,16 +13,17 @@ public struct ImageSet {
     /// Puts images and labels together.
     ///
     /// - Parameters:
-    ///   - images: [N, C, H, W], uint8.
+    ///   - images: [N, C, H, W]: uint8, or float32 in units of 0 (black) to 1 (white).
     ///   - labels: The class of every image, an index into `classNames`.
     ///   - classNames: The name of every class, all different.
     /// - Throws: `TrainingError` if they do not fit each other.
     public init(images: Tensor, labels: [Int], classNames: [String]) throws(TrainingError) {
-        guard images.rank == 4, images.dtype == .uint8, !images.shape.contains(0) else {
+        let isKnownType = images.dtype == .uint8 || images.dtype == .float32
+        guard images.rank == 4, isKnownType, !images.shape.contains(0) else {
             throw TrainingError(
                 .malformedSet,
-                "The images must be a uint8 tensor [N, C, H, W] with at least one element; they "
-                    + "are \(images.dtype)\(images.shape)."
+                "The images must be a uint8 or float32 tensor [N, C, H, W] with at least one "
+                    + "element; they are \(images.dtype)\(images.shape)."
             )
         }
         guard images.size(along: 0) == labels.count else {
@@ -68,12 +70,16 @@ public struct ImageSet {
 
     /// Some of the images, in the given order, with values from 0 to 1: [B, C, H, W], float32.
     public func batch(_ places: [Int]) -> Tensor {
-        images.gathered(places).converted(to: .float32) / 255
+        unitValues(images.gathered(places))
     }
 
     /// Neighbouring images with values from 0 to 1: [B, C, H, W], float32.
     public func batch(_ places: Range<Int>) -> Tensor {
-        images[places].converted(to: .float32) / 255
+        unitValues(images[places])
+    }
+
+    private func unitValues(_ x: Tensor) -> Tensor {
+        x.dtype == .uint8 ? x.converted(to: .float32) / 255 : x
     }
 
     /// The same set on another device.

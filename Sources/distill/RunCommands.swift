@@ -157,17 +157,15 @@ struct Baseline: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Makes the surrogate of another method.",
         discussion: """
-            random: real images, chosen by the seed. dit: samples of the pre-trained model as it \
-            is. The result is <run folder>/baselines/<method>/.
+            Chosen real images: random, by the seed; k-center, far from each other; herding, with \
+            the mean of their class. Samples of a model: dit, the pre-trained model as it is or \
+            fine-tuned with the diffusion loss alone. Optimised images: dm, distribution \
+            matching. The result is <run folder>/baselines/<method>/.
             """
     )
 
-    enum Method: String, ExpressibleByArgument, CaseIterable {
-        case random, dit
-    }
-
-    @Argument(help: "random or dit.")
-    var method: Method
+    @Argument(help: "The method.")
+    var method: BaselineMethod
 
     @OptionGroup var options: RunOptions
     @OptionGroup var compute: ComputeOptions
@@ -184,6 +182,8 @@ struct Baseline: ParsableCommand {
         }
     }
 }
+
+extension BaselineMethod: ExpressibleByArgument {}
 
 /// The command `distill report`.
 struct MakeReport: ParsableCommand {

@@ -69,6 +69,15 @@ struct GridTests {
         #expect(Set(plan.cells.map(\.key)).count == 24)
         #expect(plan.cells[0].key == "random_1_convnet-3_seed0")
         #expect(plan.cells[23].key == "minimax_10_resnet-18_seed1")
+        let coreset = try GridPlan(
+            Grid.read(yaml: "methods: [k-center, herding]\nimagesPerClass: [1, 10]")
+        )
+        // A set for each number, and one network whose features both choose by.
+        #expect(
+            coreset.units.map(\.key) == [
+                "features", "k-center-1", "k-center-10", "herding-1", "herding-10",
+            ]
+        )
         // One model, and one set a method that smaller ones are chosen from.
         #expect(plan.units.map(\.key) == ["random-10", "dit-10", "finetune", "minimax-10"])
     }
@@ -142,7 +151,7 @@ struct GridTests {
         "the grids that come with the project can be read and planned",
         arguments: [
             ("fashion-mnist", 8 * 3 * 3 * 3), ("fashion-mnist-ablation", 4 * 3 * 3),
-            ("fashion-mnist-sensitivity", 3 * (8 + 20)), ("imagewoof-paper", 8 * 5 * 3 * 3),
+            ("fashion-mnist-sensitivity", 3 * (9 + 22)), ("imagewoof-paper", 8 * 5 * 3 * 3),
         ]
     )
     func examples(name: String, cells: Int) throws {

@@ -7,7 +7,7 @@ import Testing
 import Torch
 
 /// Two classes of 28×28 images: bright on the left, bright on the right.
-private func writeImages(_ folder: URL, perClass: Int, seed: UInt64) throws {
+func writeImages(_ folder: URL, perClass: Int, seed: UInt64) throws {
     for (label, name) in ["left", "right"].enumerated() {
         let place = folder.appendingPathComponent(name)
         try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
@@ -30,7 +30,7 @@ private func writeImages(_ folder: URL, perClass: Int, seed: UInt64) throws {
 }
 
 /// A run of the whole pipeline that takes some seconds.
-private func tinyRecipe(_ folder: URL) -> Recipe {
+func tinyRecipe(_ folder: URL) -> Recipe {
     var recipe = Recipe()
     recipe.data.train.path = folder.appendingPathComponent("train").path
     recipe.data.test.path = folder.appendingPathComponent("test").path
@@ -62,7 +62,7 @@ private func tinyRecipe(_ folder: URL) -> Recipe {
 }
 
 /// Everything that must not depend on interruptions.
-private func outcome(_ run: URL) throws -> [String: Data] {
+func outcome(_ run: URL) throws -> [String: Data] {
     var files = [String: Data]()
     let names = try FileManager.default.subpathsOfDirectory(atPath: run.path)
     for name in names where name.hasSuffix(".png") || name.hasSuffix("metadata.jsonl") {

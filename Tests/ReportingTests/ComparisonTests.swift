@@ -131,7 +131,7 @@ struct ComparisonTests {
         arguments: [
             "accuracy-images-convnet-3", "accuracy-time-convnet-3", "ablation-convnet-3",
             "time-images",
-            "distribution-pca", "distribution-tsne", "similarity-real", "similarity-sibling",
+            "pixel-change-images", "distribution-pca", "distribution-tsne", "similarity-real", "similarity-sibling",
         ]
     )
     func figures(name: String) throws {
@@ -146,15 +146,14 @@ struct ComparisonTests {
         let page = try ComparisonReport(comparison: run.url).write(gnuplot: Gnuplot())
         let html = try String(contentsOf: page, encoding: .utf8)
         let scripts = try run.names("figures").filter { $0.hasSuffix(".gp") }
-        // The change of pixels is a single point, and a line needs two.
-        #expect(scripts.count == 8)
+        #expect(scripts.count == 9)
         for script in scripts {
             let name = script.dropLast(3)
             #expect(try run.text("figures/\(name).svg").contains("</svg>"))
             #expect(try run.names("figures").contains("\(name).pdf"))
         }
         #expect(!html.contains("Not drawn"))
-        #expect(html.components(separatedBy: "<svg").count == 9)
+        #expect(html.components(separatedBy: "<svg").count == 10)
         #expect(html.contains("coverage 25.0"))
         // Nothing is loaded from elsewhere.
         for word in ["src=\"http", "href=\"http", "@import", "<script"] {

@@ -1,3 +1,4 @@
+import Checkpoints
 import Evaluation
 import Foundation
 import Torch
@@ -104,6 +105,15 @@ extension Comparison {
             let key = "\(unit.work) \(try recipe.yaml())"
             if measured[key] == nil {
                 let place = scratch.appendingPathComponent("\(measured.count)")
+                // Its network is a unit of its own; a file in its place is enough to leave it out.
+                if unit.needs.contains(where: { plan.unit($0)?.work == .features }) {
+                    let file = place.appendingPathComponent(Pipeline.featuresFile)
+                    try FileManager.default.createDirectory(
+                        at: file.deletingLastPathComponent(),
+                        withIntermediateDirectories: true
+                    )
+                    try AtomicFile.write(Data(), to: file)
+                }
                 let stages = try pipeline(recipe, in: place).estimate([unit.work.stage]).stages
                 // Latents that it needs are a unit of their own.
                 measured[key] = stages.last
@@ -128,7 +138,6 @@ extension Comparison {
         own.finetune.minimax.learningRate = 1e-3
         own.finetune.minimax.emaDecay = 0.99
         if own.sample.guidance != 1 { own.sample.guidance = 2 }
-        // A model that the grid trains is measured as it is before its training.
         return own
     }
 
@@ -190,6 +199,8 @@ extension SharedUnit.Work {
         case .pretrain: .pretrain
         case .finetune: .finetune
         case .sample: .sample
+        // Choosing by it begins with its training.
+        case .features: .baseline(BaselineMethod.herding.rawValue)
         case .baseline(let method): .baseline(method)
         }
     }

@@ -89,6 +89,16 @@ extension Comparison {
 
     /// Makes sure, before any work starts, that all methods and networks exist and fit.
     func requireKnownMethods() throws {
+        let baselines = plan.grid.methods.filter { $0 != Grid.ownMethod }
+        let unknown = baselines.filter { BaselineMethod(rawValue: $0) == nil }
+        guard unknown.isEmpty else {
+            let known = [Grid.ownMethod] + BaselineMethod.allCases.map(\.rawValue)
+            throw RunError(
+                .invalidSettings,
+                "methods: \(unknown.joined(separator: ", ")) cannot be compared: expected some of "
+                    + known.joined(separator: ", ") + "."
+            )
+        }
         let scratch = FileManager.default.temporaryDirectory
             .appendingPathComponent("distill-grid-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: scratch) }
@@ -101,22 +111,7 @@ extension Comparison {
             observer: SilentObserver()
         )
         try pipeline.requireKnownNetworks()
-        var strangers = [String]()
-        var reasons = [String]()
-        for method in plan.grid.methods where method != Grid.ownMethod {
-            do {
-                try pipeline.requireKnown([method])
-            } catch {
-                strangers.append(method)
-                reasons.append("\(error)")
-            }
-        }
-        guard !strangers.isEmpty else { return }
-        throw RunError(
-            .invalidSettings,
-            "methods: \(strangers.joined(separator: ", ")) cannot be compared: "
-                + reasons.joined(separator: " ")
-        )
+        try pipeline.requireKnown(baselines)
     }
 
     // MARK: Links
@@ -134,12 +129,23 @@ extension Comparison {
                 return name.hasPrefix("checkpoints/")
                     && ["pretrained.safetensors", "finetuned.safetensors"].contains(file)
             }
+        case .features: names = [Pipeline.featuresFile]
         case .sample, .baseline: break
         }
         for name in names where exists(source.appendingPathComponent(name)) {
             try link(
                 folder(of: unit).appendingPathComponent(name),
                 to: source.appendingPathComponent(name)
+            )
+        }
+    }
+
+    /// Puts the images of a unit into the run folder of a cell.
+    func linkImages(of unit: SharedUnit, into cell: GridCell) throws {
+        for name in unit.images where exists(folder(of: unit).appendingPathComponent(name)) {
+            try link(
+                folder(of: cell).appendingPathComponent(name),
+                to: folder(of: unit).appendingPathComponent(name)
             )
         }
     }

@@ -153,19 +153,12 @@ public final class Comparison {
         if environment.isInterrupted() { throw InterruptedError() }
         let failure = folder(of: cell).appendingPathComponent("failed.json")
         do {
-            guard let unit = plan.unit(cell.unit), let images = unit.images else {
+            guard let unit = plan.unit(cell.unit) else {
                 throw RunError(.unusable, "cell \(cell.key): no unit makes its images.")
             }
             try prepare(unit)
-            let target = folder(of: unit).appendingPathComponent(images)
-            try link(folder(of: cell).appendingPathComponent(images), to: target)
-            let pipeline = try pipeline(cell.recipe, in: folder(of: cell))
-            try pipeline.evaluate(
-                method: cell.method,
-                place: images,
-                network: cell.network,
-                count: cell.imagesPerClass
-            )
+            try linkImages(of: unit, into: cell)
+            try pipeline(cell.recipe, in: folder(of: cell)).evaluate(only: cell.method)
             try? FileManager.default.removeItem(at: failure)
         } catch let error as RunError where error.code == .locked {
             throw error
@@ -199,6 +192,7 @@ public final class Comparison {
             case .encode: try pipeline.encode()
             case .pretrain: try pipeline.pretrain()
             case .finetune: try pipeline.finetune()
+            case .features: _ = try pipeline.trainedExtractor()
             case .sample: try pipeline.sample()
             case .baseline(let method): try pipeline.baseline(method)
             }

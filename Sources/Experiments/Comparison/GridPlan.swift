@@ -51,7 +51,7 @@ public struct GridPlan: Sendable {
             for method in grid.methods {
                 for count in grid.imagesPerClass.sorted() {
                     let made =
-                        SharedUnit.isPartOfLargerSet(method)
+                        SharedUnit.isPartOfLargerSet(method, recipe)
                         ? grid.imagesPerClass.max() ?? count : count
                     let work = SharedUnit.Work(method: method)
                     let unit = try units.add(work, of: recipe, imagesPerClass: made)

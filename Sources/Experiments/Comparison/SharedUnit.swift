@@ -10,6 +10,8 @@ public struct SharedUnit: Sendable, Equatable {
         case pretrain
         /// A model fine-tuned with the criteria.
         case finetune
+        /// A network trained on all real images, in whose features images are chosen.
+        case features
         /// Images drawn from the fine-tuned model.
         case sample
         /// The images of another method.
@@ -28,12 +30,12 @@ public struct SharedUnit: Sendable, Equatable {
     /// The units whose files it reads.
     let needs: [String]
 
-    /// The folder of the images inside the run folder; nil where the work makes none.
-    var images: String? {
+    /// The folders of images inside the run folder, some of which only some methods make.
+    var images: [String] {
         switch work {
-        case .sample: "surrogate"
-        case .baseline(let method): "baselines/\(method)"
-        case .encode, .pretrain, .finetune: nil
+        case .sample: ["surrogate"]
+        case .baseline(let method): ["baselines/\(method)", "baselines/\(method)-decoded"]
+        case .encode, .pretrain, .finetune, .features: []
         }
     }
 
@@ -42,8 +44,12 @@ public struct SharedUnit: Sendable, Equatable {
     /// Images that are drawn one by one, independently of each other, may be: any part of them is a
     /// set as the method would have drawn it. Methods that choose or optimise a set as a whole get
     /// one for every number of images.
-    static func isPartOfLargerSet(_ method: String) -> Bool {
-        [Grid.ownMethod, "random", "dit"].contains(method)
+    static func isPartOfLargerSet(_ method: String, _ recipe: Recipe) -> Bool {
+        switch method {
+        case Grid.ownMethod, BaselineMethod.dit.rawValue: true
+        case BaselineMethod.random.rawValue: recipe.coreset.random == .seed
+        default: false
+        }
     }
 }
 
@@ -73,23 +79,36 @@ extension SharedUnit.Work {
         case .finetune:
             takeModel()
             own.finetune = recipe.finetune
+        case .features:
+            own.coreset.network = recipe.coreset.network
+            own.coreset.epochs = recipe.coreset.epochs
         case .sample:
             takeModel()
             own.finetune = recipe.finetune
             takeSampling()
-        case .baseline("random"):
-            own.sample.imagesPerClass = imagesPerClass
-        case .baseline("dit"):
-            takeModel()
-            takeSampling()
-        case .baseline(let method):
-            // Whatever settings the method has: only what belongs to other stages is left out.
-            own = recipe
-            own.finetune = FinetuneSettings()
-            own.evaluate = EvaluateSettings()
-            if recipe.model.weights != "pretrain" { own.pretrain = PretrainSettings() }
-            own.baselines = [method]
-            takeSampling()
+        case .baseline(let name):
+            switch BaselineMethod(rawValue: name) {
+            case .random:
+                own.coreset.random = recipe.coreset.random
+                own.sample.imagesPerClass = imagesPerClass
+            case .kCenter, .herding:
+                own.coreset = recipe.coreset
+                own.coreset.random = CoresetSettings().random
+                own.sample.imagesPerClass = imagesPerClass
+            case .dit:
+                takeModel()
+                own.dit = recipe.dit
+                if recipe.dit.finetunes { own.finetune = recipe.finetune }
+                takeSampling()
+            default:
+                // Whatever settings the method has: only what belongs to other stages is left out.
+                own = recipe
+                own.finetune = FinetuneSettings()
+                own.evaluate = EvaluateSettings()
+                if recipe.model.weights != "pretrain" { own.pretrain = PretrainSettings() }
+                takeSampling()
+            }
+            own.baselines = [name]
         }
         return own
     }
@@ -98,12 +117,18 @@ extension SharedUnit.Work {
     func needs(_ recipe: Recipe) -> [SharedUnit.Work] {
         let latents: [SharedUnit.Work] = recipe.model.autoencoder.isEmpty ? [] : [.encode]
         let model: [SharedUnit.Work] = recipe.model.weights == "pretrain" ? [.pretrain] : []
-        return switch self {
-        case .encode, .baseline("random"): []
-        case .pretrain: latents
-        case .finetune: latents + model
-        case .sample: model + [.finetune]
-        case .baseline: latents + model
+        switch self {
+        case .encode, .features: return []
+        case .pretrain: return latents
+        case .finetune: return latents + model
+        case .sample: return model + [.finetune]
+        case .baseline(let name):
+            switch BaselineMethod(rawValue: name) {
+            case .random: return []
+            case .kCenter, .herding: return recipe.coreset.features == "train" ? [.features] : []
+            case .dit: return (recipe.dit.finetunes ? latents : []) + model
+            default: return latents + model
+            }
         }
     }
 
@@ -112,6 +137,7 @@ extension SharedUnit.Work {
         case .encode: "encode"
         case .pretrain: "pretrain"
         case .finetune: "finetune"
+        case .features: "features"
         case .sample: "\(Grid.ownMethod)-\(imagesPerClass)"
         case .baseline(let method): "\(method)-\(imagesPerClass)"
         }

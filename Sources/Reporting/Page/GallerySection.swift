@@ -4,6 +4,8 @@ import Foundation
 struct GallerySection {
     /// One image, in the page itself.
     struct Picture {
+        /// `png` or `jpeg`.
+        var kind: String
         var base64: String
         var width: Int
         var height: Int
@@ -97,26 +99,20 @@ struct GallerySection {
 
     private static func picture(_ file: URL, alt: String) throws -> Picture {
         let data = try RunFile(url: file).data()
-        // Signature, then the header chunk: length, "IHDR", width and height as big-endian words.
-        let start: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-        let bytes = [UInt8](data.prefix(24))
-        guard bytes.count == 24, bytes.starts(with: start) else {
+        guard let size = ImageSize(of: data) else {
             throw ReportError.malformed(
                 file.path(percentEncoded: false),
-                "this is no PNG image",
+                "this is neither a PNG nor a JPEG image",
                 remedy: "Remove it, or sample the images again."
             )
         }
-        func word(at offset: Int) -> Int {
-            bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
-        }
-        let width = word(at: 16)
         return Picture(
+            kind: size.kind,
             base64: data.base64EncodedString(),
-            width: width,
-            height: word(at: 20),
+            width: size.width,
+            height: size.height,
             alt: alt,
-            isSmall: width <= 64
+            isSmall: size.width <= 64
         )
     }
 }

@@ -139,7 +139,7 @@ enum Templates {
         {{/isEmpty}}
         <div class="strip">
         {{#pictures}}
-        <img{{#isSmall}} class="pixels"{{/isSmall}} src="data:image/png;base64,{{{base64}}}" width="{{width}}" height="{{height}}" alt="{{alt}}">
+        <img{{#isSmall}} class="pixels"{{/isSmall}} src="data:image/{{kind}};base64,{{{base64}}}" width="{{width}}" height="{{height}}" alt="{{alt}}">
         {{/pictures}}
         </div>
         </figure>

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The images of one method, `<class>/<k>.png`, by class.
+/// The images of one method, `<class>/<k>.png`, by class; chosen real images may be JPEG files.
 package struct ImageSet: Sendable {
     /// The command's name of the method, such as "random" or "minimax".
     package var method: String
@@ -13,7 +13,7 @@ package struct ImageSet: Sendable {
         classes = [:]
         for folder in Self.folders(in: folder) {
             let files = Self.entries(in: folder)
-                .filter { $0.pathExtension.lowercased() == "png" }
+                .filter { ["png", "jpg", "jpeg"].contains($0.pathExtension.lowercased()) }
                 .sorted { Self.precedes($0.lastPathComponent, $1.lastPathComponent) }
             if !files.isEmpty { classes[folder.lastPathComponent] = files }
         }

@@ -1,0 +1,99 @@
+import Distillation
+import Foundation
+import Torch
+import Training
+
+extension Pipeline {
+    /// What the surrogate of another method will need, measured on a few of its steps.
+    func estimateBaseline(
+        _ name: String
+    ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
+        let method = try BaselineMethod.named([name])[0]
+        switch method {
+        case .dit:
+            let sampling = try estimateSampling(method.stage)
+            guard recipe.dit.finetunes else { return sampling }
+            let training = try estimateFinetuning()
+            return (
+                .init(
+                    stage: method.stage,
+                    work: "\(training.stage.work), then \(sampling.stage.work)",
+                    seconds: training.stage.seconds + sampling.stage.seconds
+                ),
+                training.diskBytes + sampling.diskBytes
+            )
+        case .random:
+            let work = "\(try surrogateCount()) images"
+            return (.init(stage: method.stage, work: work, seconds: 1), try surrogateBytes())
+        case .kCenter, .herding: return try estimateChoice(method)
+        case .dm: return try estimateOptimization(method)
+        }
+    }
+
+    private func estimateOptimization(
+        _ baseline: BaselineMethod
+    ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
+        let method = try newMethod(baseline).method
+        let seconds = try secondsPerStep { goOn in try method.run { _, _ in goOn() } }
+        return (
+            .init(
+                stage: baseline.stage,
+                work: "\(method.stepCount) steps, \(method.optimizedValueCount) values",
+                seconds: seconds * Double(method.stepCount)
+            ),
+            // The checkpoint; images as PNG and as floats.
+            (method.checkpoint().elementCount + method.images().images.count) * 4
+                + (try surrogateBytes())
+        )
+    }
+
+    /// The training of the network for features, if there is one, and one pass over the images.
+    private func estimateChoice(
+        _ method: BaselineMethod
+    ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
+        let count = try data().count
+        let some = try data().train(upTo: 64)
+        guard recipe.coreset.features == "train" else {
+            let extractor = try namedExtractor()
+            let seconds = secondsPerStep { goOn in
+                while goOn() { _ = extractor.features(of: some) }
+            }
+            return (
+                .init(
+                    stage: method.stage,
+                    work: "\(count) images",
+                    seconds: seconds / Double(some.count) * Double(count)
+                ),
+                try surrogateBytes()
+            )
+        }
+        let set = some.moved(to: device)
+        let training = try newFeatureTraining(set)
+        var options = training.options
+        options.epochs = 8
+        let seconds = try secondsPerStep { goOn in
+            try SupervisedTraining.train(
+                training.state,
+                on: set,
+                testing: nil,
+                normalizedBy: ChannelStatistics(of: set),
+                options: options
+            ) { event in
+                guard case .step = event else { return .continue }
+                return goOn() ? .continue : .stop
+            }
+        }
+        let isTrained = folder.has("checkpoints/features.safetensors")
+        let passes = (isTrained ? 0 : Double(recipe.coreset.epochs)) + 1.0 / 3
+        let weights = training.state.tensors().elementCount * 4
+        return (
+            .init(
+                stage: method.stage,
+                work: "\(recipe.coreset.epochs) epochs on \(count) images, then one look",
+                seconds: seconds / Double(min(set.count, options.batchSize)) * Double(count)
+                    * passes
+            ),
+            weights * 2 + (try surrogateBytes())
+        )
+    }
+}

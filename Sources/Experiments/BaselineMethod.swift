@@ -1,0 +1,48 @@
+/// A method that Minimax Diffusion is compared with.
+public enum BaselineMethod: String, Sendable, CaseIterable {
+    /// Real images, chosen by the seed.
+    case random
+    /// Real images that lie far from each other.
+    case kCenter = "k-center"
+    /// Real images whose mean is near that of their class.
+    case herding
+    /// Samples of the pre-trained diffusion transformer.
+    case dit
+    /// Images by distribution matching.
+    case dm
+
+    /// What stands in the README of its surrogate.
+    var summary: String {
+        switch self {
+        case .random: "Real images, chosen at random."
+        case .kCenter: "Real images, chosen by greedy K-Center."
+        case .herding: "Real images, chosen by herding."
+        case .dit: "Drawn from the pre-trained diffusion transformer as it is."
+        case .dm: "Images optimised by distribution matching (DM)."
+        }
+    }
+
+    /// Its name in the costs and in progress: `baseline dm`.
+    var stage: String { "baseline \(rawValue)" }
+
+    /// Its folder in a run: `baselines/dm`.
+    var place: String { "baselines/\(rawValue)" }
+
+    /// Reads the names of methods.
+    ///
+    /// - Parameter names: As they are on the command line and in recipes.
+    /// - Returns: The methods.
+    /// - Throws: `RunError` that names the first unknown one and those there are.
+    static func named(_ names: [String]) throws -> [BaselineMethod] {
+        try names.map { name in
+            guard let method = BaselineMethod(rawValue: name) else {
+                let known = allCases.map(\.rawValue).joined(separator: ", ")
+                throw RunError(
+                    .invalidSettings,
+                    "baselines: there is no method \"\(name)\": expected some of \(known)."
+                )
+            }
+            return method
+        }
+    }
+}
