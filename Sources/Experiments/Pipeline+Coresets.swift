@@ -120,10 +120,13 @@ extension Pipeline {
         )
     }
 
+    /// Where the network that is trained for its features lies in a run.
+    static let featuresFile = "checkpoints/features.safetensors"
+
     /// The network that is trained on the whole training set for its features, from its last
     /// checkpoint on; the result is `checkpoints/features.safetensors`.
-    private func trainedExtractor() throws -> FeatureExtractor {
-        let result = "checkpoints/features.safetensors"
+    func trainedExtractor() throws -> FeatureExtractor {
+        let result = Pipeline.featuresFile
         if !folder.has(result) { try trainFeatures(into: folder.path(result)) }
         return try FeatureExtractor(
             TrainedNetwork(contentsOf: folder.path(result)),

@@ -19,6 +19,19 @@ extension Pipeline {
         }
     }
 
+    /// Trains networks on the images of one method, as `evaluate` does on those of all.
+    ///
+    /// - Parameter method: The method of the recipe, or one of its baselines.
+    func evaluate(only method: String) throws {
+        let counts = try requestedCounts()
+        let sets = evaluatedSets().filter { [method, "\(method)-float"].contains($0.method) }
+        for network in recipe.evaluate.networks {
+            for count in counts {
+                for set in sets { try evaluate(set, network: network, count: count) }
+            }
+        }
+    }
+
     /// What networks are trained on: name of the method, folder in the run, and whether the float
     /// images in it are used.
     private func evaluatedSets() -> [(method: String, place: String, isFloat: Bool)] {

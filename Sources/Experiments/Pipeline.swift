@@ -79,9 +79,14 @@ public final class Pipeline {
     func data() throws -> RunData {
         if let loadedData { return loadedData }
         let data = try RunData(recipe.data)
+        try use(data)
+        return data
+    }
+
+    /// Takes images that another run of the same data has loaded.
+    func use(_ data: RunData) throws {
         loadedData = data
         if !folder.has("provenance.json") { try writeProvenance(data) }
-        return data
     }
 
     private func writeProvenance(_ data: RunData) throws {

@@ -54,7 +54,7 @@ public struct RunEstimate: Codable, Sendable, Equatable {
             .joined(separator: "\n")
     }
 
-    private static func time(_ seconds: Double) -> String {
+    static func time(_ seconds: Double) -> String {
         seconds < 100
             ? String(format: "about %.0f s", seconds)
             : String(format: "about %.1f min", seconds / 60)

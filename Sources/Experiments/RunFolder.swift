@@ -35,7 +35,7 @@ public struct RunError: Error, CustomStringConvertible, Sendable {
 public final class RunFolder {
     /// Where it is.
     public let url: URL
-    private var lockFile: Int32 = -1
+    private let lock: FolderLock
 
     /// Opens a folder for work and makes it if needed.
     ///
@@ -70,32 +70,13 @@ public final class RunFolder {
                 "The run folder \(url.path) cannot be made: \(error.localizedDescription)"
             )
         }
-        try lock()
+        lock = try FolderLock(url)
         // A killed process may have left half a file behind.
         AtomicFile.removeLeftovers(in: url)
         AtomicFile.removeLeftovers(in: url.appendingPathComponent("checkpoints"))
         if !FileManager.default.fileExists(atPath: resolved.path) {
             try write(Data(text.utf8), to: "recipe.resolved.yaml")
         }
-    }
-
-    deinit { if lockFile >= 0 { close(lockFile) } }
-
-    /// The kernel releases the lock when its process ends, however it ends.
-    private func lock() throws {
-        let path = url.appendingPathComponent(".lock").path
-        lockFile = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard lockFile >= 0, flock(lockFile, LOCK_EX | LOCK_NB) == 0 else {
-            let owner = (try? String(contentsOfFile: path, encoding: .utf8)) ?? "?"
-            throw RunError(
-                .locked,
-                "Another process (\(owner)) works in \(url.path). Wait for it, or use another "
-                    + "--output."
-            )
-        }
-        ftruncate(lockFile, 0)
-        let text = "process \(getpid())"
-        _ = text.withCString { pwrite(lockFile, $0, strlen($0), 0) }
     }
 
     /// A path inside the folder.
@@ -146,7 +127,7 @@ public final class RunFolder {
     }
 
     /// The lines in which two resolved recipes differ.
-    private static func differences(_ old: String, _ new: String) -> [String] {
+    static func differences(_ old: String, _ new: String) -> [String] {
         let before = leaves(old)
         let after = leaves(new)
         return Set(before.keys).union(after.keys).sorted().compactMap { key in
@@ -156,7 +137,7 @@ public final class RunFolder {
     }
 
     /// `a.b` → value for YAML as the encoder writes it: two spaces a level.
-    private static func leaves(_ yaml: String) -> [String: String] {
+    static func leaves(_ yaml: String) -> [String: String] {
         var path = [String]()
         var result = [String: String]()
         for line in yaml.split(separator: "\n") {

@@ -30,6 +30,7 @@ public struct RandomGenerator: Sendable, Hashable, Codable {
         case matchingNetwork = 13
         case dropout = 16
         case networkTraining = 20
+        case displayedImages = 24
     }
 
     /// The key.

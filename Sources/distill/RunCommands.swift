@@ -189,10 +189,14 @@ extension BaselineMethod: ExpressibleByArgument {}
 struct MakeReport: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
-        abstract: "Rebuilds report.html from the files of a run."
+        abstract: "Rebuilds the report of a run, a comparison or a folder of runs from its files.",
+        discussion: """
+            A run gets report.html, the folder of a comparison its tables, figures and \
+            comparison.html, and a folder of runs index.html, which compares them.
+            """
     )
 
-    @Argument(help: "The run folder.", completion: .directory)
+    @Argument(help: "The folder.", completion: .directory)
     var folder: String
 
     @OptionGroup var output: OutputOptions
@@ -203,12 +207,20 @@ struct MakeReport: ParsableCommand {
             guard FileManager.default.fileExists(atPath: url.path) else {
                 throw Failure(66, "There is no run folder \(url.path).")
             }
-            let report = try Report(run: url).write()
+            let report = try page(url)
             if output.json {
                 try Output.json(["report": report.path])
             } else {
                 Output.line(report.path)
             }
         }
+    }
+
+    private func page(_ url: URL) throws -> URL {
+        if ComparisonReport.isComparison(url) {
+            return try ComparisonReport(comparison: url).write()
+        }
+        if !RunIndex.isRun(url), let index = RunIndex(folder: url) { return try index.write() }
+        return try Report(run: url).write()
     }
 }

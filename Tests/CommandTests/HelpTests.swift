@@ -9,7 +9,7 @@ struct HelpTests {
         "the help of every command is as it was looked at",
         arguments: [
             "", "run", "encode", "pretrain", "finetune", "sample", "baseline", "evaluate",
-            "metrics", "report", "inspect", "convert", "fetch", "doctor",
+            "metrics", "compare", "export", "report", "inspect", "convert", "fetch", "doctor",
         ]
     )
     func help(command: String) throws {

@@ -1,4 +1,5 @@
 import Foundation
+import Images
 import TestSupport
 import Testing
 
@@ -107,5 +108,130 @@ struct PythonTests {
                     print(os.path.relpath(row["image"]["path"], root), row["label"])
             """
         )
+    }
+
+    /// Exports a surrogate and has a program print `label first-pixel` of every image.
+    private static func checkExport(_ format: String, _ program: String) throws {
+        try withTemporaryFolder { folder in
+            let small = try SmallRun(in: folder)
+            let process = try DistillProcess(
+                ["baseline", "random", "recipe.yaml", "-o", "run"],
+                in: folder
+            )
+            try #require(process.exitCode == 0, "\(process.errors)")
+            let export = try DistillProcess(
+                ["export", "run", "--method", "random", "--format", format, "-o", "out/data"],
+                in: folder
+            )
+            try #require(export.exitCode == 0, "\(export.errors)")
+            let source = small.folder.appendingPathComponent("run/baselines/random")
+            let expected = try expected(source).map { line in
+                let words = line.split(separator: " ").map(String.init)
+                let image = try Image(contentsOf: source.appendingPathComponent(words[0]))
+                return "\(words[1]) \(image.bytes[0]) \(image.bytes[28 * 28 - 1])"
+            }
+            let place = folder.appendingPathComponent("out/data").path
+            let output = try #require(Python.output(program, [place]))
+            let lines = output.split(separator: "\n").map(String.init)
+            #expect(lines.last == "left right")
+            #expect(lines.dropLast().sorted() == expected.sorted())
+        }
+    }
+
+    @Test(
+        "an exported folder opens with torchvision",
+        .enabled(if: Python.hasTorchvision, "needs torchvision in PYTHON")
+    )
+    func exportedFolder() throws {
+        try PythonTests.checkExport(
+            "imagefolder",
+            Python.importTorchvision + """
+                from torchvision.datasets import ImageFolder
+                data = ImageFolder(sys.argv[1])
+                for image, label in data:
+                    pixels = image.convert("L").tobytes()
+                    print(label, pixels[0], pixels[-1])
+                print(*data.classes)
+                """
+        )
+    }
+
+    @Test(
+        "exported shards open with Python's tarfile",
+        .enabled(if: Python.has("PIL"), "needs Pillow in PYTHON")
+    )
+    func exportedShards() throws {
+        try PythonTests.checkExport(
+            "tar-shards",
+            """
+            import io, sys, tarfile
+            from PIL import Image
+            with tarfile.open(sys.argv[1] + "/000000.tar") as shard:
+                files = {m.name: shard.extractfile(m).read() for m in shard.getmembers()}
+            for name in files:
+                if name.endswith(".png"):
+                    pixels = Image.open(io.BytesIO(files[name])).tobytes()
+                    print(files[name[:-4] + ".cls"].decode(), pixels[0], pixels[-1])
+            print(*open(sys.argv[1] + "/classnames.txt").read().split())
+            """
+        )
+    }
+
+    @Test(
+        "an exported .pt opens with torch.load",
+        .enabled(if: Python.has("torch"), "needs torch in PYTHON")
+    )
+    func exportedTorch() throws {
+        try PythonTests.checkExport(
+            "pt",
+            """
+            import sys, torch
+            data = torch.load(sys.argv[1], weights_only=True)
+            for image, label in zip(data["images"], data["labels"]):
+                print(label.item(), image[0, 0, 0].item(), image[0, -1, -1].item())
+            print(*data["classes"].split("\\n"))
+            """
+        )
+    }
+
+    @Test(
+        "an exported safetensors file holds images and labels",
+        .enabled(if: Python.has("numpy"), "needs numpy in PYTHON")
+    )
+    func exportedSafetensors() throws {
+        // The format is read by hand: a length, a JSON head, bytes.
+        try PythonTests.checkExport(
+            "safetensors",
+            """
+            import json, struct, sys
+            import numpy
+            raw = open(sys.argv[1], "rb").read()
+            size = struct.unpack("<Q", raw[:8])[0]
+            head = json.loads(raw[8:8 + size])
+            def tensor(name, kind):
+                entry = head[name]
+                begin, end = entry["data_offsets"]
+                flat = numpy.frombuffer(raw[8 + size + begin:8 + size + end], kind)
+                return flat.reshape(entry["shape"])
+            for image, label in zip(tensor("images", "u1"), tensor("labels", "<i8")):
+                print(label, image[0, 0, 0], image[0, -1, -1])
+            print(*json.loads(head["__metadata__"]["classes"]))
+            """
+        )
+    }
+
+    @Test("an export never writes over anything, and names what is missing")
+    func refusedExport() throws {
+        try withTemporaryFolder { folder in
+            let none = try DistillProcess(["export", "run", "--format", "pt"], in: folder)
+            #expect(none.exitCode == 66)
+            let place = folder.appendingPathComponent("run/baselines/dit")
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            let other = try DistillProcess(["export", "run", "--format", "pt"], in: folder)
+            #expect(other.exitCode == 66)
+            #expect(other.errors.contains("--method dit"), "\(other.errors)")
+            let wrong = try DistillProcess(["export", "run", "--format", "zip"], in: folder)
+            #expect(wrong.exitCode == 64)
+        }
     }
 }

@@ -50,6 +50,13 @@ final class TemporaryRun {
         try gnuplot.draw(name, in: url)
     }
 
+    /// The names in a folder.
+    func names(_ path: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(
+            atPath: url.appending(path: path).path(percentEncoded: false)
+        )
+    }
+
     func text(_ path: String) throws -> String {
         try String(contentsOf: url.appending(path: path), encoding: .utf8)
     }

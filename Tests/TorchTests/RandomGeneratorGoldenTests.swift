@@ -51,7 +51,7 @@ struct RandomGeneratorTests {
         let expected: [RandomGenerator.Purpose: UInt16] = [
             .general: 0, .initialization: 1, .dataOrder: 2, .augmentation: 3, .timesteps: 4,
             .noise: 5, .labelDropout: 6, .posterior: 7, .sampling: 8, .selection: 9, .cutMix: 10,
-            .dropout: 16,
+            .dropout: 16, .displayedImages: 24,
         ]
         for (purpose, value) in expected { #expect(purpose.rawValue == value) }
     }

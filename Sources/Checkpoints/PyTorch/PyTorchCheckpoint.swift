@@ -14,6 +14,22 @@ public enum PyTorchCheckpoint {
         try save([("", state)], to: url)
     }
 
+    /// Writes tensors with a few texts beside them, all in one dictionary.
+    ///
+    /// - Parameters:
+    ///   - state: The tensors, in this order.
+    ///   - texts: Names and texts, after the tensors.
+    ///   - url: The file; its folder must exist.
+    /// - Throws: `CheckpointError` for a full disk or an unwritable folder; then an older file of
+    ///   this name is unchanged.
+    public static func save(
+        _ state: StateDictionary,
+        texts: KeyValuePairs<String, String>,
+        to url: URL
+    ) throws(CheckpointError) {
+        try save([("", state)], texts: texts.map { ($0.key, $0.value) }, to: url)
+    }
+
     /// Writes several state dictionaries under a name each, as training scripts do:
     /// `{"model": …, "ema": …}`.
     ///
@@ -33,16 +49,18 @@ public enum PyTorchCheckpoint {
     ///
     /// - Parameters:
     ///   - groups: Names and state dictionaries, in this order.
+    ///   - texts: Names and texts at the top, after the groups.
     ///   - url: The file; its folder must exist.
     ///   - zip64Limit: See `ZipWriter`.
     /// - Throws: `CheckpointError` for a full disk or an unwritable folder.
     package static func save(
         _ groups: [(String, StateDictionary)],
+        texts: [(String, String)] = [],
         to url: URL,
         zip64Limit: Int = 0xFFFF_FFFF
     ) throws(CheckpointError) {
         let tensors = groups.flatMap { $0.1.map { $0.value } }
-        let pickle = pickle(groups)
+        let pickle = pickle(groups, texts)
         try AtomicFile.write(to: url) { (file) throws(CheckpointError) in
             var archive = ZipWriter(file, zip64Limit: zip64Limit)
             try archive.add("archive/data.pkl", pickle)
@@ -62,7 +80,10 @@ public enum PyTorchCheckpoint {
         }
     }
 
-    private static func pickle(_ groups: [(String, StateDictionary)]) -> [UInt8] {
+    private static func pickle(
+        _ groups: [(String, StateDictionary)],
+        _ texts: [(String, String)]
+    ) -> [UInt8] {
         var key = 0
         func write(_ state: StateDictionary, _ writer: inout PickleWriter) {
             for (name, tensor) in state {
@@ -80,6 +101,10 @@ public enum PyTorchCheckpoint {
                     writer.text(name)
                     writer.dictionary { write(state, &$0) }
                 }
+            }
+            for (name, text) in texts {
+                writer.text(name)
+                writer.text(text)
             }
         }
         return writer.finished()

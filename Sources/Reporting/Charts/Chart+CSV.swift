@@ -4,9 +4,12 @@ extension Chart {
         var value: Int
         var deviation: Int?
         var samples: [Int]
+        var size: Int?
+        var label: Int?
     }
 
-    /// The columns of every series: value, then deviation and single values where there are any.
+    /// The columns of every series: value, then deviation, single values, size and label where there
+    /// are any.
     var columns: [Columns] {
         var next = 2
         return series.map { series in
@@ -18,12 +21,18 @@ extension Chart {
                 next += 1
             }
             let sampleCount = series.points.map(\.samples.count).max() ?? 0
-            defer { next += sampleCount }
-            return Columns(
-                value: value,
-                deviation: deviation,
-                samples: Array(next..<next + sampleCount)
-            )
+            let samples = Array(next..<next + sampleCount)
+            next += sampleCount
+            var columns = Columns(value: value, deviation: deviation, samples: samples)
+            if series.points.contains(where: { $0.size != nil }) {
+                columns.size = next
+                next += 1
+            }
+            if series.points.contains(where: { $0.label != nil }) {
+                columns.label = next
+                next += 1
+            }
+            return columns
         }
     }
 
@@ -41,6 +50,8 @@ extension Chart {
             header.append(name)
             if columns.deviation != nil { header.append("\(name), deviation") }
             header += columns.samples.indices.map { "\(name), value \($0 + 1)" }
+            if columns.size != nil { header.append("\(series.name), \(sizeTitle)") }
+            if columns.label != nil { header.append("\(series.name), label") }
         }
         var lines = [header.map(Self.quoted).joined(separator: ",")]
 
@@ -59,6 +70,8 @@ extension Chart {
                     let samples = point?.samples ?? []
                     fields.append(Self.digits(index < samples.count ? samples[index] : nil))
                 }
+                if columns.size != nil { fields.append(Self.digits(point?.size)) }
+                if columns.label != nil { fields.append(Self.quoted(point?.label ?? "")) }
             }
             lines.append(fields.joined(separator: ","))
         }

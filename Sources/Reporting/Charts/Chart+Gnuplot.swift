@@ -1,5 +1,5 @@
 extension Chart {
-    /// A gnuplot script that reads `NAME.csv` and writes `NAME.svg`, both beside it.
+    /// A gnuplot script that reads `NAME.csv` and writes `NAME.svg` and `NAME.pdf`, all beside it.
     ///
     /// Text and axes are black and the ground is left empty: ``SVGFigure`` makes the black
     /// follow the colour of the page.
@@ -37,6 +37,15 @@ extension Chart {
         }
         let pieces = bands + marks + levels
         lines.append("plot " + pieces.joined(separator: ", \\\n    "))
+        // The same for a paper, where this gnuplot can.
+        let size = [width, height].map { Words.number((Double($0) / 96 * 100).rounded() / 100) }
+        lines += [
+            "if (strstrt(GPVAL_TERMINALS, 'pdfcairo') > 0) {",
+            "    set terminal pdfcairo size \(size[0])in,\(size[1])in noenhanced font 'sans-serif,10'",
+            "    set output '\(name).pdf'",
+            "    replot",
+            "}",
+        ]
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -44,7 +53,12 @@ extension Chart {
         var lines: [String] = []
         if x.categories.isEmpty {
             lines.append("set autoscale xfix")
-            lines.append("set offsets graph 0.01, graph 0.01, 0, 0")
+            // Points with sizes and labels need room around them.
+            lines.append(
+                hasSizes
+                    ? "set offsets graph 0.08, graph 0.08, graph 0.12, graph 0.06"
+                    : "set offsets graph 0.01, graph 0.01, 0, 0"
+            )
         } else {
             let tics = x.categories.enumerated().map { "\(Self.quoted($1)) \($0)" }
             lines.append("set xtics (\(tics.joined(separator: ", ")))")
@@ -52,6 +66,10 @@ extension Chart {
         }
         for (letter, axis) in [("x", x), ("y", y)] {
             if axis.isLogarithmic { lines.append("set logscale \(letter)") }
+            if !axis.tics.isEmpty {
+                let tics = axis.tics.map(Words.number).joined(separator: ", ")
+                lines.append("set \(letter)tics (\(tics))")
+            }
             guard axis.minimum != nil || axis.maximum != nil else { continue }
             let ends = [axis.minimum, axis.maximum].map { $0.map(Words.number) ?? "*" }
             lines.append("set \(letter)range [\(ends[0]):\(ends[1])]")
@@ -149,9 +167,11 @@ extension Chart {
                         + "pointsize 0.5 linecolor \(color) \(title)"
                 )
             case .points:
+                // The area tells the size; the smallest can still be seen.
+                let size = columns.size.map { ":(0.5 + 1.7 * sqrt($\($0) / \(largestSize)))" }
                 pieces.append(
-                    "\(file)\(columns.value) with points \(shape) pointsize 0.6 "
-                        + "linecolor \(color) \(title)"
+                    "\(file)\(columns.value)\(size ?? "") with points \(shape) "
+                        + "pointsize \(size == nil ? "0.6" : "variable") linecolor \(color) \(title)"
                 )
             case .bars:
                 let fill =
@@ -161,6 +181,12 @@ extension Chart {
                 pieces.append(
                     "\(file)\(columns.value):(\(Words.number(barWidth * 0.92)))\(varying) with boxes "
                         + "fillstyle solid 1 noborder \(fill) \(title)"
+                )
+            }
+            if let label = columns.label {
+                pieces.append(
+                    "\(file)\(columns.value):(stringcolumn(\(label))) with labels offset 0,0.9 "
+                        + "font ',11' notitle"
                 )
             }
             if series.mark == .bars, isLegible { pieces += sampleMarks(index, columns) }
@@ -175,6 +201,15 @@ extension Chart {
             if series.mark == .bars, isLegible { pieces.append(valueMark(index, columns)) }
             return pieces
         }
+    }
+
+    private var hasSizes: Bool {
+        series.contains { $0.points.contains { $0.size != nil } }
+    }
+
+    private var largestSize: String {
+        let sizes = series.flatMap { $0.points.compactMap(\.size) }
+        return Words.number(max(sizes.max() ?? 1, .leastNormalMagnitude))
     }
 
     private static func oneLine(_ text: String) -> String {

@@ -16,6 +16,8 @@ package struct Chart: Equatable, Sendable {
         package var maximum: Double?
         /// Names of the positions 0, 1, 2 …, for an axis of things instead of numbers.
         package var categories: [String] = []
+        /// The only positions that get a mark and a number; nothing leaves them to gnuplot.
+        package var tics: [Double] = []
 
         package init(
             _ label: String,
@@ -23,7 +25,8 @@ package struct Chart: Equatable, Sendable {
             isLogarithmic: Bool = false,
             minimum: Double? = nil,
             maximum: Double? = nil,
-            categories: [String] = []
+            categories: [String] = [],
+            tics: [Double] = []
         ) {
             self.label = label
             self.unit = unit
@@ -31,6 +34,7 @@ package struct Chart: Equatable, Sendable {
             self.minimum = minimum
             self.maximum = maximum
             self.categories = categories
+            self.tics = tics
         }
 
         /// "accuracy (%)".
@@ -47,19 +51,27 @@ package struct Chart: Equatable, Sendable {
         package var samples: [Double] = []
         /// A colour of its own, for bars that stand for different things.
         package var color: Palette.Color?
+        /// A third number, shown by the area of a point.
+        package var size: Double?
+        /// A word beside a point.
+        package var label: String?
 
         package init(
             _ x: Double,
             _ y: Double,
             deviation: Double? = nil,
             samples: [Double] = [],
-            color: Palette.Color? = nil
+            color: Palette.Color? = nil,
+            size: Double? = nil,
+            label: String? = nil
         ) {
             self.x = x
             self.y = y
             self.deviation = deviation
             self.samples = samples
             self.color = color
+            self.size = size
+            self.label = label
         }
     }
 
@@ -105,6 +117,8 @@ package struct Chart: Equatable, Sendable {
     package var y: Axis
     package var series: [Series]
     package var levels: [Level] = []
+    /// What the sizes of points mean, where they have any.
+    package var sizeTitle = "size"
     /// Width in CSS pixels; narrow enough that a telephone shows it almost unscaled.
     package var width = 480
     /// Height in CSS pixels: that of the plot, and of the rows of the key above it.

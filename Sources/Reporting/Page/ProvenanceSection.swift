@@ -36,9 +36,9 @@ struct ProvenanceSection {
         let path = run.url.relativePath
         recipe = run.recipe.map { $0.trimmingCharacters(in: .newlines) }
         if recipe != nil {
-            repeatCommand = "distill run \(Self.quoted(path + "/recipe.resolved.yaml"))"
+            repeatCommand = "distill run \(ShellWord.quoted(path + "/recipe.resolved.yaml"))"
         }
-        rebuildCommand = "distill report \(Self.quoted(path))"
+        rebuildCommand = "distill report \(ShellWord.quoted(path))"
         let arguments = run.provenance?["arguments"]?.array?.map(\.text) ?? []
         if !arguments.isEmpty { command = Self.commandLine(arguments) }
 
@@ -92,15 +92,6 @@ struct ProvenanceSection {
         } else {
             arguments.insert("distill", at: 0)
         }
-        return arguments.map(quoted).joined(separator: " ")
-    }
-
-    /// A word as a shell takes it literally.
-    private static func quoted(_ word: String) -> String {
-        let plain = word.allSatisfy {
-            $0.isASCII && ($0.isLetter || $0.isNumber || "_-./=:,+@%".contains($0))
-        }
-        if plain, !word.isEmpty { return word }
-        return "'" + word.replacing("'", with: "'\\''") + "'"
+        return arguments.map(ShellWord.quoted).joined(separator: " ")
     }
 }

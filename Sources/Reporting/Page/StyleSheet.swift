@@ -60,6 +60,7 @@ enum StyleSheet {
         tfoot th,tfoot td{border-bottom:0;border-top:2px solid var(--line);font-weight:600}
         .number{text-align:right}
         td small{display:block}
+        .mark{display:inline-block;width:1.1em;text-align:center;color:var(--muted)}
         .share{width:30%;min-width:110px}
         .bar{display:inline-block;height:.7em;min-width:2px;background:var(--accent);border-radius:2px}
         """

@@ -7,6 +7,7 @@ enum Templates {
     static let all = [
         "page": page, "summary": summary, "accuracy": accuracy, "gallery": gallery,
         "curves": curves, "figure": figure, "costs": costs, "provenance": provenance,
+        "comparison": comparison, "index": index,
     ]
 
     private static let page = """

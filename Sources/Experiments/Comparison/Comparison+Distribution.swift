@@ -1,0 +1,244 @@
+import Checkpoints
+import Datasets
+import Evaluation
+import Foundation
+import Torch
+import Training
+
+/// `distribution.json`: images as points in a plane, and how alike they are.
+struct DistributionRecord: Codable {
+    /// One set of images.
+    struct Images: Codable {
+        /// The method; `real` for the real images.
+        let method: String
+        /// One place an image.
+        let pca: [[Double]]
+        let tsne: [[Double]]
+        /// Cosine of the features to the most similar real image of the class.
+        var nearestReal: [Double]?
+        /// Cosine to the most similar other image of the set in the class.
+        var nearestSibling: [Double]?
+        /// Share of the real images shown that have an image of the method nearby.
+        var coverage: Double?
+        /// How crowded with real images the places of the method's images are.
+        var density: Double?
+    }
+
+    /// What it was made of: it is made again when that changes.
+    let identity: [String: String]
+    let features: String
+    let imagesPerClass: Int
+    let sets: [Images]
+}
+
+extension Comparison {
+    /// Embeds the images of the methods and real ones in a plane, and compares them.
+    ///
+    /// That is an addition to the results: where it fails, it is warned of.
+    func measureDistribution() throws {
+        let settings = plan.grid.distribution
+        guard settings.features != "none" else { return }
+        try exclusively {
+            let units = distributionUnits()
+            guard !units.isEmpty else { return }
+            let identity = [
+                "features": settings.features, "perplexity": "\(settings.perplexity)",
+                "realImages": "\(settings.realImages)", "imagesPerClass": "\(distributionCount)",
+                "neighbourCandidates": "\(settings.neighbourCandidates)",
+                "units": units.map(\.unit.key).joined(separator: " "),
+            ]
+            let old = read("distribution.json", in: url, as: DistributionRecord.self)
+            guard old?.identity != identity else { return }
+            do {
+                let record = try distribution(of: units, identity: identity)
+                try AtomicFile.write(
+                    Comparison.json(record),
+                    to: url.appendingPathComponent("distribution.json")
+                )
+            } catch let error as InterruptedError {
+                throw error
+            } catch {
+                observer.warn("distribution: \(error)")
+            }
+        }
+    }
+
+    private var distributionCount: Int {
+        let largest = plan.grid.imagesPerClass.max() ?? 1
+        let wanted = plan.grid.distribution.imagesPerClass
+        return wanted > 0 ? min(wanted, largest) : largest
+    }
+
+    /// The finished sets of the grid's own recipe, the largest of each method.
+    private func distributionUnits() -> [(method: String, unit: SharedUnit)] {
+        plan.grid.methods.compactMap { method in
+            let cells = plan.cells.filter { $0.method == method && $0.variation.isEmpty }
+            guard let cell = cells.max(by: { $0.imagesPerClass < $1.imagesPerClass }),
+                let unit = plan.unit(cell.unit),
+                FileManager.default.fileExists(
+                    atPath: folder(of: unit).appendingPathComponent("unit.json").path
+                )
+            else { return nil }
+            return (method, unit)
+        }
+    }
+
+    private func distribution(
+        of units: [(method: String, unit: SharedUnit)],
+        identity: [String: String]
+    ) throws -> DistributionRecord {
+        let settings = plan.grid.distribution
+        let data = try data(plan.grid.recipe.data)
+        let extractor = try FeatureExtractor.named(
+            settings.features,
+            channels: data.channels,
+            pixelSize: min(32, data.height),
+            on: environment.device
+        )
+        observer.note("distribution: features by \(extractor.name)")
+        let sets = try units.map { method, unit in
+            let places = unit.images.map(folder(of: unit).appendingPathComponent)
+            // The last one that is there: what networks see, where a method has two.
+            let place = places.last { FileManager.default.fileExists(atPath: $0.path) }
+            let all = try ImageFolder(place ?? folder(of: unit))
+            let chosen = all.chosenPerClass(distributionCount, seed: UInt64(plan.grid.recipe.seed))
+            return (method, try features(all.subset(chosen.flatMap(\.self)), extractor))
+        }
+        let real = try features(
+            some(of: data.source, settings.neighbourCandidates),
+            extractor
+        )
+        let shown = Comparison.spread(real, settings.realImages)
+        let points = Tensor.concatenated([shown.features] + sets.map(\.1.features))
+        let planes = try planes(of: points, perplexity: settings.perplexity)
+        let mean = real.features.mean(along: 0, keepingAxis: true)
+        var start = shown.count
+        var records = [
+            DistributionRecord.Images(
+                method: "real",
+                pca: Array(planes.pca[..<start]),
+                tsne: Array(planes.tsne[..<start])
+            )
+        ]
+        for (method, set) in sets {
+            let range = start..<start + set.count
+            start += set.count
+            let measures = try? PrecisionRecall(generated: set.features, real: shown.features)
+            records.append(
+                DistributionRecord.Images(
+                    method: method,
+                    pca: Array(planes.pca[range]),
+                    tsne: Array(planes.tsne[range]),
+                    nearestReal: try Comparison.nearest(
+                        set,
+                        in: real.relabelled(
+                            toMatch: set.classNames,
+                            subject: "the real images",
+                            other: method
+                        ),
+                        around: mean
+                    ),
+                    nearestSibling: Comparison.nearest(set, in: nil, around: mean),
+                    coverage: measures?.coverage,
+                    density: measures?.density
+                )
+            )
+        }
+        return DistributionRecord(
+            identity: identity,
+            features: extractor.name,
+            imagesPerClass: distributionCount,
+            sets: records
+        )
+    }
+
+    private func features(
+        _ images: any LabelledImages,
+        _ extractor: FeatureExtractor
+    ) throws -> LabelledFeatures {
+        try extractor.labelledFeatures(of: images) { _ in
+            if self.environment.isInterrupted() { throw InterruptedError() }
+        }
+    }
+
+    /// Images spread evenly over the classes, chosen by the seed.
+    private func some(of images: any LabelledImages, _ count: Int) -> any LabelledImages {
+        let perClass = max(1, count / max(images.classNames.count, 1))
+        let chosen = images.indicesByClass().enumerated().flatMap { label, members in
+            var generator = RandomGenerator(
+                seed: UInt64(plan.grid.recipe.seed),
+                purpose: .displayedImages,
+                index: UInt64(label)
+            )
+            return generator.permutation(members.count).prefix(perClass).map { members[$0] }
+        }
+        return images.subset(chosen)
+    }
+
+    /// The first images of each class, which are in random order.
+    private static func spread(_ set: LabelledFeatures, _ count: Int) -> (
+        features: Tensor, count: Int
+    ) {
+        let places = set.indicesByClass
+        let perClass = max(1, count / max(places.count, 1))
+        let chosen = places.flatMap { $0.prefix(perClass) }
+        return (set.features.gathered(chosen), chosen.count)
+    }
+
+    private func planes(
+        of points: Tensor,
+        perplexity: Double
+    ) throws -> (pca: [[Double]], tsne: [[Double]]) {
+        func pairs(_ places: Tensor) -> [[Double]] {
+            let values = places.values(as: Double.self)
+            // Six digits are more than a figure shows.
+            return stride(from: 0, to: values.count, by: 2).map {
+                [values[$0], values[$0 + 1]].map { Double(String(format: "%.5g", $0)) ?? 0 }
+            }
+        }
+        var parameters = NeighbourEmbedding.Parameters()
+        parameters.perplexity = perplexity
+        let embedding = try NeighbourEmbedding(of: points, parameters: parameters) { step in
+            observer.progress(
+                stage: "t-SNE",
+                done: step,
+                total: parameters.steps,
+                unit: "steps",
+                detail: ""
+            )
+            if environment.isInterrupted() { throw InterruptedError() }
+        }
+        return (pairs(PrincipalComponents(of: points).projected(points)), pairs(embedding.places))
+    }
+
+    /// For every image the cosine to the most similar one of its class, in another set or among its
+    /// siblings, around the middle of the real images; nothing where it has none.
+    private static func nearest(
+        _ set: LabelledFeatures,
+        in other: LabelledFeatures?,
+        around mean: Tensor
+    ) -> [Double] {
+        func unit(_ features: Tensor) -> Tensor {
+            let x = features - mean
+            return x / x.norm(axes: [1], keepingAxes: true).clamped(to: 1e-12...Double.infinity)
+        }
+        let (own, candidates) = (set.indicesByClass, (other ?? set).indicesByClass)
+        return own.indices.flatMap { label -> [Double] in
+            guard !own[label].isEmpty, candidates[label].count > (other == nil ? 1 : 0) else {
+                return []
+            }
+            let a = unit(set.features.gathered(own[label]))
+            let b = unit((other ?? set).features.gathered(candidates[label]))
+            var cosines = a.matmul(b.transposed(0, 1))
+            if other == nil {
+                let count = own[label].count
+                cosines =
+                    cosines
+                    - Tensor.range(to: Double(count), dtype: .int64).oneHot(classCount: count)
+                    .converted(to: .float32) * 4
+            }
+            return cosines.max(along: 1).values(as: Float.self)
+                .map { (Double($0) * 1e5).rounded() / 1e5 }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+import Checkpoints
+import Evaluation
+import Foundation
+import Torch
+
+/// What a grid will need, from rates that were measured on a few steps of its own work.
+public struct GridEstimate: Codable, Sendable, Equatable {
+    /// Work that cells share.
+    public struct Unit: Codable, Sendable, Equatable {
+        /// Its key.
+        public let unit: String
+        /// How many cells need it.
+        public let cells: Int
+        /// For example "500 steps of 8 images".
+        public let work: String
+        /// Wall time; 0 if it is finished.
+        public let seconds: Double
+        /// Whether it is finished.
+        public let isFinished: Bool
+    }
+
+    /// Cells that differ in nothing that changes their time.
+    public struct Cells: Codable, Sendable, Equatable {
+        /// Network and images of each class, for example "convnet-3, 10 images a class".
+        public let work: String
+        /// How many there are.
+        public let cells: Int
+        /// How many of them are finished.
+        public let finished: Int
+        /// Wall time of one.
+        public let secondsEach: Double
+
+        /// Wall time of those that are missing.
+        public var seconds: Double { secondsEach * Double(cells - finished) }
+    }
+
+    /// Shared work.
+    public let shared: [Unit]
+    /// The measurements.
+    public let cells: [Cells]
+    /// Largest memory that the measured steps needed.
+    public let memoryBytes: Int
+
+    /// Wall time of everything that is missing, one after the other.
+    public var seconds: Double {
+        shared.reduce(0) { $0 + $1.seconds } + cells.reduce(0) { $0 + $1.seconds }
+    }
+
+    /// The longest cell, which is what an interruption costs at most.
+    public var longestSeconds: Double {
+        (shared.map(\.seconds) + cells.map(\.secondsEach)).max() ?? 0
+    }
+
+    /// For people.
+    public var text: String {
+        var rows = shared.map { unit in
+            (
+                "shared \(unit.unit)",
+                (unit.isFinished ? "finished" : "\(RunEstimate.time(unit.seconds)): \(unit.work)")
+                    + ", for \(unit.cells) cells"
+            )
+        }
+        rows += cells.map { group in
+            let finished = group.finished > 0 ? " (\(group.finished) finished)" : ""
+            return (
+                "\(group.cells) cells\(finished)",
+                "\(RunEstimate.time(group.secondsEach)) each: \(group.work)"
+            )
+        }
+        let count = cells.reduce(0) { $0 + $1.cells }
+        rows.append(("all \(count) cells", RunEstimate.time(seconds)))
+        rows.append(("the longest step", RunEstimate.time(longestSeconds)))
+        rows.append(("memory", String(format: "at least %.1f GB", Double(memoryBytes) / 1e9)))
+        let width = rows.map(\.0.count).max() ?? 0
+        return rows.map { $0.padding(toLength: width + 2, withPad: " ", startingAt: 0) + $1 }
+            .joined(separator: "\n")
+    }
+}
+
+extension Comparison {
+    /// Measures a few steps of every kind of work that is missing; nothing of them is kept.
+    ///
+    /// - Returns: What the grid will need.
+    /// - Throws: What the work itself throws: settings that do not fit, missing files.
+    public func estimate() throws -> GridEstimate {
+        let scratch = FileManager.default.temporaryDirectory
+            .appendingPathComponent("distill-dry-run-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: scratch) }
+        return GridEstimate(
+            shared: try sharedEstimates(scratch),
+            cells: try cellEstimates(scratch),
+            memoryBytes: Memory.peakBytes(on: environment.device)
+        )
+    }
+
+    private func sharedEstimates(_ scratch: URL) throws -> [GridEstimate.Unit] {
+        var measured = [String: RunEstimate.Stage]()
+        return try plan.units.map { unit in
+            let cells = plan.cells.count { uses(unit.key, from: $0.unit) }
+            let mark = folder(of: unit).appendingPathComponent("unit.json")
+            guard !FileManager.default.fileExists(atPath: mark.path) else {
+                return .init(unit: unit.key, cells: cells, work: "", seconds: 0, isFinished: true)
+            }
+            let recipe = Comparison.timing(unit.recipe)
+            let key = "\(unit.work) \(try recipe.yaml())"
+            if measured[key] == nil {
+                let place = scratch.appendingPathComponent("\(measured.count)")
+                // Its network is a unit of its own; a file in its place is enough to leave it out.
+                if unit.needs.contains(where: { plan.unit($0)?.work == .features }) {
+                    let file = place.appendingPathComponent(Pipeline.featuresFile)
+                    try FileManager.default.createDirectory(
+                        at: file.deletingLastPathComponent(),
+                        withIntermediateDirectories: true
+                    )
+                    try AtomicFile.write(Data(), to: file)
+                }
+                let stages = try pipeline(recipe, in: place).estimate([unit.work.stage]).stages
+                // Latents that it needs are a unit of their own.
+                measured[key] = stages.last
+            }
+            return .init(
+                unit: unit.key,
+                cells: cells,
+                work: measured[key]?.work ?? "",
+                seconds: measured[key]?.seconds ?? 0,
+                isFinished: false
+            )
+        }
+    }
+
+    /// The recipe without what changes no time, so that one measurement serves many units.
+    private static func timing(_ recipe: Recipe) -> Recipe {
+        var own = recipe
+        own.name = "estimate"
+        own.seed = 0
+        own.finetune.minimax.representativeness = 1
+        own.finetune.minimax.diversity = 1
+        own.finetune.minimax.learningRate = 1e-3
+        own.finetune.minimax.emaDecay = 0.99
+        if own.sample.guidance != 1 { own.sample.guidance = 2 }
+        return own
+    }
+
+    private func cellEstimates(_ scratch: URL) throws -> [GridEstimate.Cells] {
+        var groups = [(name: String, cells: [GridCell])]()
+        for cell in plan.cells {
+            let varied = cell.variation.filter { $0.key.hasPrefix("evaluate.") }
+                .sorted { $0.key < $1.key }.map { ", \($0.key)=\($0.value)" }.joined()
+            let name = "\(cell.network), \(cell.imagesPerClass) images a class\(varied)"
+            if let place = groups.firstIndex(where: { $0.name == name }) {
+                groups[place].cells.append(cell)
+            } else {
+                groups.append((name, [cell]))
+            }
+        }
+        return try groups.enumerated().compactMap { place, group in
+            guard let first = group.cells.first else { return nil }
+            let done = group.cells.compactMap { result(of: $0) }
+            if !done.isEmpty {
+                return .init(
+                    work: group.name,
+                    cells: group.cells.count,
+                    finished: done.count,
+                    secondsEach: done.reduce(0) { $0 + $1.seconds } / Double(done.count)
+                )
+            }
+            var recipe = plan.grid.recipe
+            recipe.evaluate = first.recipe.evaluate
+            let pipeline = try pipeline(
+                recipe,
+                in: scratch.appendingPathComponent("cells-\(place)")
+            )
+            let options = try pipeline.evaluationOptions(method: "estimate", network: first.network)
+            let data = try pipeline.data()
+            let one = try estimateOneSeed(
+                train: data.someTrainingImages(
+                    first.imagesPerClass,
+                    for: options.evaluationProtocol
+                ),
+                test: data.testSet(for: options.evaluationProtocol),
+                options: options,
+                on: environment.device
+            )
+            return .init(
+                work: "\(group.name), \(one.epochs) epochs",
+                cells: group.cells.count,
+                finished: 0,
+                secondsEach: one.seconds
+            )
+        }
+    }
+}
+
+extension SharedUnit.Work {
+    /// What an estimate calls it.
+    fileprivate var stage: RunStage {
+        switch self {
+        case .encode: .encode
+        case .pretrain: .pretrain
+        case .finetune: .finetune
+        case .sample: .sample
+        // Choosing by it begins with its training.
+        case .features: .baseline(BaselineMethod.herding.rawValue)
+        case .baseline(let method): .baseline(method)
+        }
+    }
+}

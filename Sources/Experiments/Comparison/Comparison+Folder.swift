@@ -1,0 +1,179 @@
+import Checkpoints
+import Evaluation
+import Foundation
+
+/// A cell that could not be computed.
+public struct FailedCell: Codable, Sendable, Equatable {
+    /// Its key.
+    public let cell: String
+    /// What went wrong.
+    public let error: String
+}
+
+extension Comparison {
+    func folder(of unit: SharedUnit) -> URL {
+        url.appendingPathComponent("shared/\(unit.key)", isDirectory: true)
+    }
+
+    func folder(of cell: GridCell) -> URL {
+        url.appendingPathComponent("cells/\(cell.key)", isDirectory: true)
+    }
+
+    /// The result of a cell; nil until it is there.
+    func result(of cell: GridCell) -> EvaluationResult? {
+        read("results.json", in: folder(of: cell), as: RunResults.self)?.results.first
+    }
+
+    /// What a cell failed with.
+    func failure(of cell: GridCell) -> FailedCell? {
+        isFinished(cell) ? nil : read("failed.json", in: folder(of: cell), as: FailedCell.self)
+    }
+
+    func read<Value: Decodable>(_ name: String, in folder: URL, as type: Value.Type) -> Value? {
+        (try? Data(contentsOf: folder.appendingPathComponent(name)))
+            .flatMap { try? JSONDecoder().decode(type, from: $0) }
+    }
+
+    static func json(_ value: some Encodable) throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(value) + Data("\n".utf8)
+    }
+
+    /// Makes sure that a folder that is there belongs to the same grid.
+    func requireOwnFolder() throws {
+        let resolved = url.appendingPathComponent("grid.resolved.yaml")
+        guard let old = try? String(contentsOf: resolved, encoding: .utf8) else { return }
+        try requireSame(Grid.read(yaml: old, name: resolved.path))
+    }
+
+    /// Makes the folder, and writes down the grid as it is now.
+    func open() throws {
+        let resolved = url.appendingPathComponent("grid.resolved.yaml")
+        let text = try plan.grid.yaml()
+        if (try? String(contentsOf: resolved, encoding: .utf8)) == text { return }
+        do {
+            try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        } catch {
+            throw RunError(
+                .unusable,
+                "The folder \(url.path) cannot be made: \(error.localizedDescription)"
+            )
+        }
+        try AtomicFile.write(Data(text.utf8), to: resolved)
+    }
+
+    /// Methods, networks, seeds and varied values may come and go; what all cells have in common may
+    /// not change, since finished cells stay.
+    private func requireSame(_ old: Grid) throws {
+        var differences = RunFolder.differences(
+            try old.recipe.yaml(),
+            try plan.grid.recipe.yaml()
+        ).filter { !$0.hasPrefix("  name:") }
+        if let before = old.imagesPerClass.max(), let now = plan.grid.imagesPerClass.max(),
+            before != now
+        {
+            differences.append(
+                "  largest of imagesPerClass: \(before) there, \(now) here (smaller sets are chosen "
+                    + "from the largest)"
+            )
+        }
+        guard !differences.isEmpty else { return }
+        throw RunError(
+            .otherRecipe,
+            "The folder \(url.path) belongs to another grid. These settings differ:\n"
+                + differences.joined(separator: "\n")
+                + "\nUse another --output or the same settings."
+        )
+    }
+
+    /// Makes sure, before any work starts, that all methods and networks exist and fit.
+    func requireKnownMethods() throws {
+        let baselines = plan.grid.methods.filter { $0 != Grid.ownMethod }
+        let unknown = baselines.filter { BaselineMethod(rawValue: $0) == nil }
+        guard unknown.isEmpty else {
+            let known = [Grid.ownMethod] + BaselineMethod.allCases.map(\.rawValue)
+            throw RunError(
+                .invalidSettings,
+                "methods: \(unknown.joined(separator: ", ")) cannot be compared: expected some of "
+                    + known.joined(separator: ", ") + "."
+            )
+        }
+        let scratch = FileManager.default.temporaryDirectory
+            .appendingPathComponent("distill-grid-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: scratch) }
+        var recipe = plan.grid.recipe
+        recipe.evaluate.networks = plan.grid.networks
+        let pipeline = try Pipeline(
+            recipe,
+            in: scratch,
+            environment: environment,
+            observer: SilentObserver()
+        )
+        try pipeline.requireKnownNetworks()
+        try pipeline.requireKnown(baselines)
+    }
+
+    // MARK: Links
+
+    /// Puts the files that a later stage reads into its run folder.
+    func linkResults(of needed: SharedUnit, into unit: SharedUnit) throws {
+        let source = folder(of: needed)
+        var names = [String]()
+        switch needed.work {
+        case .encode: names = ["latents"]
+        case .pretrain, .finetune:
+            let all = (try? FileManager.default.subpathsOfDirectory(atPath: source.path)) ?? []
+            names = all.filter { name in
+                let file = (name as NSString).lastPathComponent
+                return name.hasPrefix("checkpoints/")
+                    && ["pretrained.safetensors", "finetuned.safetensors"].contains(file)
+            }
+        case .features: names = [Pipeline.featuresFile]
+        case .sample, .baseline: break
+        }
+        for name in names where exists(source.appendingPathComponent(name)) {
+            try link(
+                folder(of: unit).appendingPathComponent(name),
+                to: source.appendingPathComponent(name)
+            )
+        }
+    }
+
+    /// Puts the images of a unit into the run folder of a cell.
+    func linkImages(of unit: SharedUnit, into cell: GridCell) throws {
+        for name in unit.images where exists(folder(of: unit).appendingPathComponent(name)) {
+            try link(
+                folder(of: cell).appendingPathComponent(name),
+                to: folder(of: unit).appendingPathComponent(name)
+            )
+        }
+    }
+
+    private func exists(_ url: URL) -> Bool { FileManager.default.fileExists(atPath: url.path) }
+
+    /// Makes a relative link, so that the folder can be moved as a whole.
+    func link(_ link: URL, to target: URL) throws {
+        guard !exists(link) else { return }
+        let parent = link.deletingLastPathComponent()
+        try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
+        let from = parent.standardizedFileURL.pathComponents
+        let to = target.standardizedFileURL.pathComponents
+        let common = zip(from, to).prefix { $0 == $1 }.count
+        let path = [String](repeating: "..", count: from.count - common) + to[common...]
+        do {
+            try FileManager.default.createSymbolicLink(
+                atPath: link.path,
+                withDestinationPath: path.joined(separator: "/")
+            )
+        } catch {
+            // Another process may have been faster.
+            guard exists(link) else {
+                throw RunError(
+                    .unusable,
+                    "The link \(link.path) cannot be made: \(error.localizedDescription)"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Checkpoints
+import Evaluation
+import Foundation
+
+/// What making the images of a cell cost, with its share of the work that cells share.
+public struct DistillationCost: Codable, Sendable, Equatable {
+    /// Wall time of everything but the pre-training: fine-tuning, and drawing or optimising the
+    /// images of this number.
+    public let seconds: Double
+    /// Largest memory meanwhile.
+    public let peakMemoryBytes: Int
+    /// Where it ran.
+    public let device: String
+}
+
+/// What is told of a unit beside its results.
+private struct UnitCosts: Encodable {
+    let unit: String
+    let cells: Int
+    let costs: [StageCost]
+}
+
+/// A result, with the cell that it belongs to.
+private struct CellResult: Encodable {
+    let result: EvaluationResult
+    let cell: GridCell
+    let distillation: DistillationCost?
+
+    private enum Keys: CodingKey { case cell, variation, unit, distillation }
+
+    func encode(to encoder: any Encoder) throws {
+        try result.encode(to: encoder)
+        var container = encoder.container(keyedBy: Keys.self)
+        try container.encode(cell.key, forKey: .cell)
+        try container.encode(cell.variation, forKey: .variation)
+        try container.encode(cell.unit, forKey: .unit)
+        try container.encodeIfPresent(distillation, forKey: .distillation)
+    }
+}
+
+/// `comparison.json`.
+private struct ComparisonFile: Encodable {
+    let name: String
+    /// The varied settings as they are in the recipe of the grid.
+    let base: [String: String]
+    let results: [CellResult]
+    let failed: [FailedCell]
+    /// Keys of cells that nobody has computed yet.
+    let missing: [String]
+    let shared: [UnitCosts]
+}
+
+extension Comparison {
+    /// Writes `comparison.json` from what is finished.
+    public func gather() throws {
+        try exclusively {
+            let results = plan.cells.compactMap { cell in
+                result(of: cell).map {
+                    CellResult(result: $0, cell: cell, distillation: distillationCost(of: cell))
+                }
+            }
+            let failed = plan.cells.compactMap(failure)
+            let known = Set(results.map(\.cell.key) + failed.map(\.cell))
+            let file = ComparisonFile(
+                name: plan.grid.name,
+                base: plan.base,
+                results: results,
+                failed: failed,
+                missing: plan.cells.map(\.key).filter { !known.contains($0) },
+                shared: plan.units.map { unit in
+                    UnitCosts(
+                        unit: unit.key,
+                        cells: plan.cells.count { uses(unit.key, from: $0.unit) },
+                        costs: costs(of: unit)
+                    )
+                }
+            )
+            try AtomicFile.write(
+                Comparison.json(file),
+                to: url.appendingPathComponent("comparison.json")
+            )
+        }
+    }
+
+    /// Does something with the files that all processes write, one process at a time.
+    public func exclusively<Value>(_ body: () throws -> Value) throws -> Value {
+        while true {
+            do {
+                let lock = try FolderLock(url)
+                return try withExtendedLifetime(lock, body)
+            } catch let error as RunError where error.code == .locked {
+                if environment.isInterrupted() { throw InterruptedError() }
+                Thread.sleep(forTimeInterval: 0.05)
+            }
+        }
+    }
+
+    /// Whether a unit reads, directly or not, what another makes.
+    func uses(_ needed: String, from key: String) -> Bool {
+        key == needed || (plan.unit(key)?.needs ?? []).contains { uses(needed, from: $0) }
+    }
+
+    func costs(of unit: SharedUnit) -> [StageCost] {
+        read("results.json", in: folder(of: unit), as: RunResults.self)?.costs ?? []
+    }
+
+    /// A surrogate that smaller ones are chosen from was drawn image by image, so that each image
+    /// has its share of the time; a fine-tuning belongs to all of them.
+    private func distillationCost(of cell: GridCell) -> DistillationCost? {
+        guard let unit = plan.unit(cell.unit) else { return nil }
+        let made = unit.recipe.sample.imagesPerClass
+        let share = Double(cell.imagesPerClass) / Double(max(made, 1))
+        let own = costs(of: unit)
+        let before = plan.units
+            .filter { $0.key != unit.key && $0.work != .pretrain && uses($0.key, from: unit.key) }
+            .flatMap(costs)
+        let all = own + before
+        guard let first = all.first else { return nil }
+        return DistillationCost(
+            seconds: own.reduce(0) { $0 + $1.seconds } * share
+                + before.reduce(0) { $0 + $1.seconds },
+            peakMemoryBytes: all.map(\.peakMemoryBytes).max() ?? 0,
+            device: first.device
+        )
+    }
+}

@@ -1,0 +1,237 @@
+import Checkpoints
+import Evaluation
+import Foundation
+import Torch
+
+/// A grid at work in its folder.
+///
+/// ```
+/// FOLDER/grid.resolved.yaml     every value of the grid
+/// FOLDER/shared/<unit>/         run folders of the work that cells share
+/// FOLDER/cells/<cell>/          a run folder of one measurement, or failed.json
+/// FOLDER/comparison.json        all results
+/// ```
+///
+/// Everything that is finished stays as it is; what was interrupted goes on where it stopped. Several
+/// processes may work on one folder, also on several machines.
+public final class Comparison {
+    /// What is compared.
+    public let plan: GridPlan
+    /// The folder.
+    public let url: URL
+    let environment: Pipeline.Environment
+    let observer: any RunObserver
+    private let threadCount = Engine.threadCount
+    private var loadedData: [String: RunData] = [:]
+    private var failedUnits: [String: any Error] = [:]
+
+    /// What has become of a grid.
+    public struct Summary: Sendable, Equatable {
+        /// Cells with a result.
+        public let finished: Int
+        /// Cells that failed, with what went wrong.
+        public let failed: [FailedCell]
+        /// All cells.
+        public let all: Int
+        /// Whether every cell has a result.
+        public var isComplete: Bool { finished == all }
+    }
+
+    /// Prepares a comparison; nothing is written yet.
+    ///
+    /// - Parameters:
+    ///   - grid: What is compared.
+    ///   - url: The folder.
+    ///   - environment: Where and how.
+    ///   - observer: Hears of the progress.
+    /// - Throws: `RunError` if the folder belongs to a grid with another recipe or with another
+    ///   largest number of images, or if a method or network does not exist.
+    public init(
+        _ grid: Grid,
+        in url: URL,
+        environment: Pipeline.Environment,
+        observer: any RunObserver
+    ) throws {
+        plan = try GridPlan(grid)
+        self.url = url
+        self.environment = environment
+        self.observer = observer
+        try requireKnownMethods()
+        try requireOwnFolder()
+    }
+
+    /// Whether a cell has its result.
+    public func isFinished(_ cell: GridCell) -> Bool { result(of: cell) != nil }
+
+    /// Computes every cell that is missing, and writes `comparison.json`.
+    ///
+    /// Cells that fail are recorded and left behind. What another process works on is waited for at
+    /// the end.
+    ///
+    /// - Throws: `InterruptedError` after a signal, and if `comparison.json` cannot be written.
+    public func run() throws {
+        try open()
+        var pending = plan.cells.filter { !isFinished($0) }
+        let finished = plan.cells.count - pending.count
+        if finished > 0 {
+            observer.note("\(finished) of \(plan.cells.count) cells are finished")
+        }
+        while !pending.isEmpty {
+            var busy = [GridCell]()
+            for cell in pending {
+                do {
+                    try compute(cell)
+                } catch let error as RunError where error.code == .locked {
+                    busy.append(cell)
+                } catch  where Comparison.isInterruption(error) {
+                    throw InterruptedError()
+                } catch {
+                    observer.warn("cell \(cell.key): \(error)")
+                }
+            }
+            pending = busy
+            if !pending.isEmpty { try wait() }
+        }
+        try finish()
+    }
+
+    /// Computes one cell; the last one of the grid writes `comparison.json`.
+    ///
+    /// - Parameter key: One of the keys of the plan.
+    /// - Throws: What the cell failed with; `InterruptedError` after a signal.
+    public func run(cell key: String) throws {
+        guard let cell = plan.cells.first(where: { $0.key == key }) else {
+            throw RunError(
+                .invalidSettings,
+                "There is no cell \"\(key)\" in this grid; --list-cells prints the keys."
+            )
+        }
+        try open()
+        while !isFinished(cell) {
+            do {
+                try compute(cell)
+            } catch let error as RunError where error.code == .locked {
+                try wait()
+            } catch  where Comparison.isInterruption(error) {
+                throw InterruptedError()
+            }
+        }
+        if plan.cells.allSatisfy(isFinished) { try finish() }
+    }
+
+    private func finish() throws {
+        try measureDistribution()
+        try gather()
+    }
+
+    /// How far the grid is.
+    public func summary() -> Summary {
+        let failed = plan.cells.compactMap(failure)
+        return Summary(
+            finished: plan.cells.count(where: isFinished),
+            failed: failed,
+            all: plan.cells.count
+        )
+    }
+
+    private static func isInterruption(_ error: any Error) -> Bool {
+        error is InterruptedError || error is EvaluationInterruption
+    }
+
+    /// Another process works on what is needed.
+    private func wait() throws {
+        for _ in 0..<10 {
+            if environment.isInterrupted() { throw InterruptedError() }
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+    }
+
+    // MARK: Work
+
+    private func compute(_ cell: GridCell) throws {
+        guard !isFinished(cell) else { return }
+        if environment.isInterrupted() { throw InterruptedError() }
+        let failure = folder(of: cell).appendingPathComponent("failed.json")
+        do {
+            guard let unit = plan.unit(cell.unit) else {
+                throw RunError(.unusable, "cell \(cell.key): no unit makes its images.")
+            }
+            try prepare(unit)
+            try linkImages(of: unit, into: cell)
+            try pipeline(cell.recipe, in: folder(of: cell)).evaluate(only: cell.method)
+            try? FileManager.default.removeItem(at: failure)
+        } catch let error as RunError where error.code == .locked {
+            throw error
+        } catch  where Comparison.isInterruption(error) {
+            throw error
+        } catch {
+            let record = FailedCell(cell: cell.key, error: "\(error)")
+            try FileManager.default.createDirectory(
+                at: folder(of: cell),
+                withIntermediateDirectories: true
+            )
+            try AtomicFile.write(Comparison.json(record), to: failure)
+            throw error
+        }
+    }
+
+    /// Does the work of a unit, after that of the units it needs.
+    private func prepare(_ unit: SharedUnit) throws {
+        let mark = folder(of: unit).appendingPathComponent("unit.json")
+        guard !FileManager.default.fileExists(atPath: mark.path) else { return }
+        if let error = failedUnits[unit.key] { throw error }
+        for key in unit.needs {
+            guard let needed = plan.unit(key) else { continue }
+            try prepare(needed)
+            try linkResults(of: needed, into: unit)
+        }
+        do {
+            observer.note("shared: \(unit.key)")
+            let pipeline = try pipeline(unit.recipe, in: folder(of: unit))
+            switch unit.work {
+            case .encode: try pipeline.encode()
+            case .pretrain: try pipeline.pretrain()
+            case .finetune: try pipeline.finetune()
+            case .features: _ = try pipeline.trainedExtractor()
+            case .sample: try pipeline.sample()
+            case .baseline(let method): try pipeline.baseline(method)
+            }
+            try AtomicFile.write(Comparison.json(["unit": unit.key]), to: mark)
+        } catch let error as RunError where error.code == .locked {
+            throw error
+        } catch  where Comparison.isInterruption(error) {
+            throw error
+        } catch {
+            // Every cell of the unit would try again and fail again.
+            failedUnits[unit.key] = error
+            throw error
+        }
+    }
+
+    /// A pipeline that shares the real images with the others of this process.
+    func pipeline(_ recipe: Recipe, in folder: URL) throws -> Pipeline {
+        // A folder that was begun elsewhere has set its own number.
+        Engine.threadCount = threadCount
+        let pipeline = try Pipeline(
+            recipe,
+            in: folder,
+            environment: environment,
+            observer: observer
+        )
+        try pipeline.use(data(recipe.data))
+        return pipeline
+    }
+
+    /// Real images, opened once.
+    func data(_ settings: DataSettings) throws -> RunData {
+        let key = Comparison.key(of: settings)
+        if let data = loadedData[key] { return data }
+        let data = try RunData(settings)
+        loadedData[key] = data
+        return data
+    }
+
+    private static func key(of settings: DataSettings) -> String {
+        (try? json(settings)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+}

@@ -1,0 +1,178 @@
+import Foundation
+import Yams
+
+extension Grid {
+    /// Reads a grid.
+    ///
+    /// - Parameters:
+    ///   - url: A YAML file.
+    ///   - overrides: `key.path=value` for the recipe, applied in order.
+    /// - Returns: The grid, defaults filled in.
+    /// - Throws: `RecipeError` for an unreadable file, an unknown key or a value that does not fit,
+    ///   `RunError` if there is no such recipe.
+    public static func read(_ url: URL, overrides: [String] = []) throws -> Grid {
+        let text: String
+        do {
+            text = try String(contentsOf: url, encoding: .utf8)
+        } catch {
+            throw RecipeError("The grid \(url.path) cannot be read: \(error.localizedDescription)")
+        }
+        return try read(yaml: text, name: url.lastPathComponent, overrides: overrides)
+    }
+
+    /// Reads a grid from text.
+    ///
+    /// - Parameters:
+    ///   - yaml: The text.
+    ///   - name: Stands in messages for the file.
+    ///   - overrides: `key.path=value` for the recipe, applied in order.
+    /// - Returns: The grid, defaults filled in.
+    /// - Throws: `RecipeError` for an unknown key or a value that does not fit, `RunError` if there
+    ///   is no such recipe.
+    public static func read(
+        yaml: String,
+        name: String = "grid",
+        overrides: [String] = []
+    ) throws -> Grid {
+        do {
+            var grid = Grid()
+            if let node = try Yams.compose(yaml: yaml) {
+                guard let mapping = node.mapping else {
+                    throw RecipeError("expected \(keys.joined(separator: ", ")).")
+                }
+                for (key, value) in mapping { try grid.set(key, to: value, name: name) }
+            }
+            grid.recipe = try grid.recipe.changed(name: name, overrides: overrides)
+            try grid.validate()
+            _ = try GridPlan(grid)
+            return grid
+        } catch let error as RunError {
+            throw error
+        } catch let error as RecipeError {
+            let place = error.description.hasPrefix(name) ? "" : "\(name): "
+            throw RecipeError(place + error.description)
+        } catch {
+            return try StrictYAML.reporting(name) { throw error }
+        }
+    }
+
+    private static let keys = [
+        "name", "recipe", "methods", "imagesPerClass", "networks", "seeds", "vary", "distribution",
+    ]
+
+    private mutating func set(_ key: Node, to value: Node, name: String) throws {
+        func decoded<Value: Decodable>(_ type: Value.Type) throws -> Value {
+            do {
+                return try YAMLDecoder().decode(type, from: value)
+            } catch {
+                throw RecipeError(
+                    "\(name)\(StrictYAML.line(of: value)): \(key.string ?? ""): expected "
+                        + (type == String.self ? "a name." : "a list, such as [a, b].")
+                )
+            }
+        }
+        switch key.string ?? "" {
+        case "name": self.name = try decoded(String.self)
+        case "recipe": recipe = try Grid.recipe(value, name: name)
+        case "methods": methods = try decoded([String].self)
+        case "imagesPerClass": imagesPerClass = try decoded([Int].self)
+        case "networks": networks = try decoded([String].self)
+        case "seeds": seeds = try decoded([Int].self)
+        case "vary": vary = try Grid.groups(value, name: name)
+        case "distribution":
+            var tree = try Yams.compose(yaml: YAMLEncoder().encode(distribution)) ?? Node("")
+            try StrictYAML.merge(value, into: &tree, path: ["distribution"], name: name)
+            distribution = try YAMLDecoder().decode(Distribution.self, from: tree)
+        default:
+            throw StrictYAML.unknown(
+                key.string ?? "?",
+                among: Grid.keys,
+                place: "\(name)\(StrictYAML.line(of: key))"
+            )
+        }
+    }
+
+    /// A path, or settings that are laid over the defaults or over the recipe that `from` names.
+    private static func recipe(_ node: Node, name: String) throws -> Recipe {
+        if let path = node.scalar?.string { return try recipe(at: path, name: name) }
+        guard var mapping = node.mapping else {
+            throw RecipeError(
+                "\(name)\(StrictYAML.line(of: node)): recipe: expected the path of a recipe, or "
+                    + "settings."
+            )
+        }
+        var base = Recipe()
+        if let from = mapping["from"] {
+            base = try recipe(at: from.string ?? "", name: name)
+            mapping["from"] = nil
+        }
+        return try base.changed(by: .mapping(mapping), path: ["recipe"], name: name)
+    }
+
+    private static func recipe(at path: String, name: String) throws -> Recipe {
+        let url = InstalledFiles.url(path)
+        guard FileManager.default.fileExists(atPath: url.path) else {
+            throw RunError(.missingFile, "\(name): recipe: there is no recipe \(url.path).")
+        }
+        return try Recipe.read(url)
+    }
+
+    /// One group, or a list of groups.
+    private static func groups(_ node: Node, name: String) throws -> [[VariedOption]] {
+        let nodes = node.sequence.map(Array.init) ?? [node]
+        return try nodes.map { group in
+            guard let mapping = group.mapping else {
+                throw RecipeError(
+                    "\(name)\(StrictYAML.line(of: group)): vary: expected settings with lists of "
+                        + "values, such as sample.guidance: [1, 2, 4]."
+                )
+            }
+            return try mapping.map { key, values in
+                let path = key.string ?? ""
+                guard let list = values.sequence, !list.isEmpty else {
+                    throw RecipeError(
+                        "\(name)\(StrictYAML.line(of: values)): vary.\(path): expected a list of "
+                            + "values, such as [0.001, 0.002]."
+                    )
+                }
+                return VariedOption(
+                    path: path,
+                    values: try list.map { value in
+                        try value.scalar?.string
+                            ?? Yams.serialize(node: value, width: -1)
+                            .trimmingCharacters(in: .whitespacesAndNewlines)
+                    }
+                )
+            }
+        }
+    }
+
+    /// The whole grid as YAML, every value of the recipe in it.
+    ///
+    /// - Returns: What `read` makes the same grid of.
+    public func yaml() throws -> String {
+        func list(_ values: [String]) -> Node {
+            Node(values.map { Node($0) }, .implicit, .flow)
+        }
+        var pairs: [(Node, Node)] = [
+            (Node("name"), Node(name)),
+            (Node("methods"), list(methods)),
+            (Node("imagesPerClass"), list(imagesPerClass.map(String.init))),
+            (Node("networks"), list(networks)),
+            (Node("seeds"), list(seeds.map(String.init))),
+        ]
+        if !vary.isEmpty {
+            let groups = vary.map { group in
+                Node(group.map { (Node($0.path), list($0.values)) })
+            }
+            pairs.append((Node("vary"), Node(groups)))
+        }
+        for (key, text) in [
+            ("distribution", try YAMLEncoder().encode(distribution)),
+            ("recipe", try recipe.yaml()),
+        ] {
+            if let node = try Yams.compose(yaml: text) { pairs.append((Node(key), node)) }
+        }
+        return try Yams.serialize(node: Node(pairs), width: -1)
+    }
+}

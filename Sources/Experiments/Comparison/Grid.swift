@@ -1,0 +1,91 @@
+import Foundation
+import Models
+
+/// What is compared: methods × images per class × networks × seeds, and any option of the recipe.
+///
+/// A grid is written as YAML; ``Grid/read(_:overrides:)`` decodes it strictly.
+public struct Grid: Sendable, Equatable {
+    /// An option of the recipe and the values it takes.
+    public struct VariedOption: Sendable, Equatable {
+        /// The path of the setting, for example `sample.guidance`.
+        public var path: String
+        /// The values, as YAML.
+        public var values: [String]
+    }
+
+    /// The figure that shows real and distilled images as points in a plane.
+    public struct Distribution: Codable, Sendable, Equatable {
+        /// What images are compared by: `none` for no figure, `pixels` or `pixels-SIZE`,
+        /// `efficientnet-lite0`, or the file of a trained network.
+        public var features = "pixels"
+        /// Images of every class of each method; 0 for the largest number of the grid.
+        public var imagesPerClass = 0
+        /// Real images, of all classes together.
+        public var realImages = 1000
+        /// Neighbours that t-SNE has each image keep.
+        public var perplexity = 30.0
+        /// Real images among which the nearest one of a distilled image is looked for, of all
+        /// classes together.
+        public var neighbourCandidates = 20_000
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// Name of the folder of the comparison.
+    public var name = "comparison"
+    /// What all cells have in common: the data, the model, every setting that is not varied.
+    public var recipe = Recipe()
+    /// The methods: `minimax` and those of `distill baseline`.
+    public var methods = ["random", "dit", "minimax"]
+    /// The numbers of images of each class.
+    public var imagesPerClass = [10]
+    /// The networks that are trained on them.
+    public var networks = ["convnet-3"]
+    /// The seeds of these networks: one training for each.
+    public var seeds = [0, 1, 2]
+    /// Options of the recipe that are varied. Those of one group are combined with each other, and
+    /// the groups stand beside each other.
+    public var vary: [[VariedOption]] = []
+    /// The figure of the distribution.
+    public var distribution = Distribution()
+
+    /// The defaults.
+    public init() {}
+
+    /// The method that a recipe is about, beside its baselines.
+    static let ownMethod = "minimax"
+
+    /// Makes sure that the lists make sense.
+    func validate() throws(RecipeError) {
+        func require(_ isValid: Bool, _ message: String) throws(RecipeError) {
+            if !isValid { throw RecipeError(message) }
+        }
+        try require(
+            !methods.isEmpty && Set(methods).count == methods.count,
+            "methods is \(methods): expected one or more different methods."
+        )
+        try require(
+            !imagesPerClass.isEmpty && imagesPerClass.allSatisfy { $0 > 0 }
+                && Set(imagesPerClass).count == imagesPerClass.count,
+            "imagesPerClass is \(imagesPerClass): expected different numbers from 1."
+        )
+        try require(
+            !networks.isEmpty && Set(networks).count == networks.count,
+            "networks is \(networks): expected one or more different networks."
+        )
+        for network in networks {
+            do { _ = try NetworkName(network) } catch { throw RecipeError("networks: \(error)") }
+        }
+        try require(
+            !seeds.isEmpty && seeds.allSatisfy { $0 >= 0 } && Set(seeds).count == seeds.count,
+            "seeds is \(seeds): expected different numbers from 0."
+        )
+        try require(
+            distribution.imagesPerClass >= 0 && distribution.realImages > 0
+                && distribution.neighbourCandidates > 0
+                && distribution.perplexity > 1,
+            "distribution: expected imagesPerClass from 0, realImages from 1 and a perplexity above 1."
+        )
+    }
+}

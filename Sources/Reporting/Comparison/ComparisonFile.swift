@@ -1,0 +1,150 @@
+import Foundation
+
+/// What `comparison.json` holds.
+package struct ComparisonFile: Decodable, Sendable {
+    /// The result of one cell of the grid.
+    package struct Cell: Decodable, Sendable {
+        package var key: String
+        package var result: AccuracyResult
+        /// The varied settings that differ from the grid's own recipe.
+        package var variation: [String: String]
+        /// The shared work that made its images.
+        package var unit: String?
+        /// What making its images took.
+        package var distillation: Distillation?
+
+        private enum CodingKeys: String, CodingKey {
+            case key = "cell"
+            case variation, unit, distillation
+        }
+
+        package init(from decoder: any Decoder) throws {
+            result = try AccuracyResult(from: decoder)
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            key = try container.decode(String.self, forKey: .key)
+            variation =
+                try container.decodeIfPresent([String: String].self, forKey: .variation) ?? [:]
+            unit = try container.decodeIfPresent(String.self, forKey: .unit)
+            distillation = try container.decodeIfPresent(Distillation.self, forKey: .distillation)
+        }
+    }
+
+    /// Time and memory of making the images of a cell, its share of shared work included.
+    package struct Distillation: Decodable, Sendable {
+        package var seconds: Double
+        package var peakMemoryBytes: Double?
+        package var device: String?
+    }
+
+    /// A cell without a result.
+    package struct Failure: Decodable, Sendable {
+        package var cell: String
+        package var error: String
+    }
+
+    /// Work that cells share.
+    package struct Unit: Decodable, Sendable {
+        package var unit: String
+        package var cells: Int
+        package var costs: [Cost]
+    }
+
+    /// What a stage of shared work took, and for methods that optimise pixels how far they moved
+    /// from the images that the method began with, from 0 to 1.
+    package struct Cost: Decodable, Sendable {
+        package var stage: String
+        package var seconds: Double
+        package var peakMemoryBytes: Double?
+        package var meanChange: Double?
+    }
+
+    package var name: String
+    /// The varied settings as they are in the grid's own recipe.
+    package var base: [String: String]
+    package var results: [Cell]
+    package var failed: [Failure]
+    package var missing: [String]
+    package var shared: [Unit]
+
+    /// Decodes the file and checks its numbers.
+    static func read(_ file: RunFile) throws -> ComparisonFile {
+        let comparison = try file.decoded(ComparisonFile.self)
+        for cell in comparison.results {
+            guard let fault = cell.result.last.fault else { continue }
+            throw ReportError.malformed(
+                file.path,
+                "the cell \(cell.key) \(fault)",
+                remedy: "Remove its folder in cells/ and start `distill compare` again."
+            )
+        }
+        return comparison
+    }
+}
+
+/// Results of one method in one setting, over all seeds.
+package struct ComparisonGroup: Sendable {
+    package var method: Method
+    package var imagesPerClass: Int
+    package var network: String
+    package var protocolName: String?
+    package var epochs: Int?
+    package var classes: Int?
+    package var variation: [String: String]
+    /// Seeds of the networks, rising.
+    package var seeds: [Int]
+    /// Accuracies after the last epoch, in the order of the seeds.
+    package var values: [Double]
+    package var bestValues: [Double]
+    package var distillation: ComparisonFile.Distillation?
+    /// How far the method moved pixels from where it began, from 0 to 1.
+    package var meanPixelChange: Double?
+    /// Time of all trainings.
+    package var seconds: Double
+
+    package var mean: Double { values.reduce(0, +) / Double(max(values.count, 1)) }
+
+    /// Deviation over the seeds, divided by n − 1; nothing for one seed.
+    package var deviation: Double? { Significance.deviation(values) }
+
+    /// Cells that differ in nothing but the seed, in the order of the file.
+    static func all(_ file: ComparisonFile) -> [ComparisonGroup] {
+        let changes = Dictionary(
+            file.shared.map { ($0.unit, $0.costs.compactMap(\.meanChange).last) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        var groups: [ComparisonGroup] = []
+        for cell in file.results {
+            let result = cell.result
+            let index = groups.firstIndex {
+                $0.method.id == result.method && $0.imagesPerClass == result.imagesPerClass
+                    && $0.network == result.network && $0.variation == cell.variation
+            }
+            let pairs = Array(zip(result.seeds ?? [groups.count], result.last.values))
+            if let index {
+                groups[index].seeds += pairs.map(\.0)
+                groups[index].values += pairs.map(\.1)
+                groups[index].bestValues += result.best?.values ?? []
+                groups[index].seconds += result.seconds ?? 0
+            } else {
+                groups.append(
+                    ComparisonGroup(
+                        method: Method(result.method),
+                        imagesPerClass: result.imagesPerClass,
+                        network: result.network,
+                        protocolName: result.protocolName,
+                        epochs: result.epochs,
+                        classes: result.classes,
+                        variation: cell.variation,
+                        seeds: pairs.map(\.0),
+                        values: pairs.map(\.1),
+                        bestValues: result.best?.values ?? [],
+                        distillation: cell.distillation,
+                        meanPixelChange: cell.unit.flatMap { changes[$0] ?? nil },
+                        seconds: result.seconds ?? 0
+                    )
+                )
+            }
+        }
+        return groups
+    }
+}

@@ -1,0 +1,163 @@
+import Foundation
+
+/// The tables, figures and page of a comparison, made from the files that `distill compare` wrote.
+///
+/// Beside `comparison.json` it writes `comparison.csv`, `.md`, `.tex` and `.html`, and `figures/`.
+public struct ComparisonReport: Sendable {
+    private let url: URL
+    private let file: ComparisonFile
+    private let distribution: DistributionFile?
+    private let grid: String?
+    private let published: PublishedNumbers?
+
+    /// Whether a folder is that of a comparison.
+    ///
+    /// - Parameter folder: Any folder.
+    /// - Returns: Whether it holds `comparison.json`.
+    public static func isComparison(_ folder: URL) -> Bool {
+        RunFile(url: folder.appending(path: "comparison.json")).exists
+    }
+
+    /// Reads the files of a comparison.
+    ///
+    /// - Parameters:
+    ///   - folder: The folder that `distill compare` wrote.
+    ///   - published: Numbers of others, for a table of their own.
+    /// - Throws: ``ReportError`` if there is no `comparison.json` in it, or if a file is malformed.
+    public init(comparison folder: URL, published: PublishedNumbers? = nil) throws {
+        func read(_ name: String) -> RunFile? {
+            let file = RunFile(url: folder.appending(path: name))
+            return file.exists ? file : nil
+        }
+        guard let results = read("comparison.json") else {
+            throw ReportError(
+                .notARunFolder,
+                """
+                \(folder.path(percentEncoded: false)): there is no comparison.json in it. Name the \
+                folder that 'distill compare' wrote.
+                """
+            )
+        }
+        url = folder
+        file = try ComparisonFile.read(results)
+        distribution = try read("distribution.json")?.decoded(DistributionFile.self)
+        grid = try read("grid.resolved.yaml")?.text()
+        self.published = published
+    }
+
+    /// Writes tables, figures and page.
+    ///
+    /// - Returns: The page.
+    /// - Throws: ``ReportError`` if a file cannot be written.
+    @discardableResult
+    public func write() throws -> URL { try write(gnuplot: Gnuplot()) }
+
+    /// Writes them with a given gnuplot, or with none.
+    @discardableResult
+    package func write(gnuplot: Gnuplot?) throws -> URL {
+        let tables = self.tables
+        try save(
+            ComparisonText.csv(tables.map(\.table), base: file.base),
+            "comparison.csv"
+        )
+        try save(markdown(tables), "comparison.md")
+        try save(
+            tables.map { "% \($0.title)\n" + ComparisonText.latex($0.table) }
+                .joined(separator: "\n"),
+            "comparison.tex"
+        )
+        let writer = FigureWriter(folder: url.appending(path: "figures"), gnuplot: gnuplot)
+        let page = ComparisonPage(
+            url: url,
+            file: file,
+            tables: tables,
+            figures: try figures.map { group in
+                FigureGroupView(
+                    title: group.title,
+                    note: group.note,
+                    figures: try group.charts.map(writer.view),
+                    details: try group.details.map(writer.view)
+                )
+            },
+            published: published,
+            grid: grid
+        )
+        return try save(page.html(), "comparison.html")
+    }
+
+    /// The tables as text for a terminal.
+    public var text: String { markdown(tables) }
+
+    private var groups: [ComparisonGroup] { ComparisonGroup.all(file) }
+
+    private var tables: [(title: String, table: ComparisonTable)] {
+        let methods = ComparisonTable(methodsOf: groups)
+        let settings = ComparisonTable(settingsOf: groups, base: file.base)
+        return [("Methods", methods), ("Settings", settings)].filter { !$0.table.rows.isEmpty }
+    }
+
+    private func markdown(_ tables: [(title: String, table: ComparisonTable)]) -> String {
+        var parts = tables.map { title, table in
+            let competitors =
+                table.hasSettings
+                ? "Settings are compared with each other in every column."
+                : "Methods are compared with each other in every row."
+            return "## \(title)\n\n\(ComparisonText.markdown(table))\n"
+                + "\(ComparisonText.legend) \(competitors)\n"
+        }
+        if let published {
+            parts.append(
+                """
+                ## Published numbers on \(published.dataset)
+
+                Not measured here: as others report them, with their own code and machines.
+
+                \(published.markdown)
+                """
+            )
+        }
+        if !file.failed.isEmpty {
+            parts.append(
+                "## Failed cells\n\n"
+                    + file.failed.map { "* \($0.cell): \($0.error)" }.joined(separator: "\n") + "\n"
+            )
+        }
+        return "# \(file.name)\n\n" + parts.joined(separator: "\n")
+    }
+
+    private var figures: [FigureGroup] {
+        let groups = self.groups
+        let (costs, accuracies) = (
+            ComparisonFigures.costs(groups), ComparisonFigures.accuracies(groups)
+        )
+        let ablations = VariationFigures.ablations(groups, base: file.base)
+        let sensitivities = VariationFigures.sensitivities(groups, base: file.base)
+        return [
+            FigureGroup(
+                title: "Accuracy",
+                note: "Networks trained from scratch on the images of each method.",
+                charts: accuracies + costs
+            ),
+            FigureGroup(title: "Ablation", note: "", charts: ablations),
+            FigureGroup(title: "Sensitivity", note: "", charts: sensitivities),
+            FigureGroup(
+                title: "Costs against images per class",
+                note: "",
+                charts: [ComparisonFigures.times(groups), ComparisonFigures.changes(groups)]
+                    .compactMap { $0 }
+            ),
+            FigureGroup(
+                title: "Distribution",
+                note: "How the images of each method lie among the real ones.",
+                charts: distribution.map(DistributionFigures.charts) ?? []
+            ),
+        ].filter { !$0.charts.isEmpty }
+    }
+
+    @discardableResult
+    private func save(_ text: String, _ name: String) throws -> URL {
+        let place = url.appending(path: name)
+        try FigureWriter.write(text, to: place)
+        return place
+    }
+}

@@ -1,0 +1,132 @@
+/// The tables as text for papers, pages and spreadsheets.
+package enum ComparisonText {
+    /// What the marks of a table mean.
+    package static let legend = """
+        Mean accuracy on the test set in percent after the last epoch, ± the sample standard \
+        deviation over the seeds. Bold: the highest mean of those compared. ≈: not to be told from \
+        it (Welch's test over the seeds, p ≥ 0.05). ?: a single seed, so nothing can be said.
+        """
+
+    private static func mark(_ verdict: ComparisonTable.Verdict) -> String {
+        switch verdict {
+        case .best, .lower: ""
+        case .noise: " ≈"
+        case .unknown: " ?"
+        }
+    }
+
+    private static func heads(_ table: ComparisonTable) -> [String] {
+        ["images per class", "network"] + (table.hasSettings ? ["settings"] : [])
+            + table.methods.map(\.shortName)
+    }
+
+    private static func leads(_ row: ComparisonTable.Row, _ table: ComparisonTable) -> [String] {
+        ["\(row.imagesPerClass)", Names.network(row.network)]
+            + (table.hasSettings ? [row.settings] : [])
+    }
+
+    /// A table of Markdown.
+    package static func markdown(_ table: ComparisonTable) -> String {
+        let heads = heads(table)
+        let leadCount = heads.count - table.methods.count
+        var lines = ["| " + heads.map(escapedMarkdown).joined(separator: " | ") + " |"]
+        let rules = heads.indices.map { $0 == 0 || $0 >= leadCount ? "---:" : "---" }
+        lines.append("| " + rules.joined(separator: " | ") + " |")
+        for row in table.rows {
+            let cells = row.entries.map { entry -> String in
+                guard let entry else { return "–" }
+                return entry.verdict == .best
+                    ? "**\(entry.text)**" : entry.text + mark(entry.verdict)
+            }
+            let fields = leads(row, table).map(escapedMarkdown) + cells
+            lines.append("| " + fields.joined(separator: " | ") + " |")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// A `tabular` of LaTeX that needs no packages.
+    package static func latex(_ table: ComparisonTable) -> String {
+        let heads = heads(table)
+        let leadCount = heads.count - table.methods.count
+        let columns =
+            "r" + String(repeating: "l", count: leadCount - 1)
+            + String(repeating: "c", count: table.methods.count)
+        var lines = [
+            "\\begin{tabular}{\(columns)}", "\\hline",
+            heads.map(escapedLaTeX).joined(separator: " & ") + " \\\\", "\\hline",
+        ]
+        for row in table.rows {
+            let cells = row.entries.map { entry -> String in
+                guard let entry else { return "--" }
+                let text = entry.text.replacing("±", with: "$\\pm$")
+                switch entry.verdict {
+                case .best: return "\\textbf{\(text)}"
+                case .lower: return text
+                case .noise: return text + "$^{\\approx}$"
+                case .unknown: return text + "$^{?}$"
+                }
+            }
+            let fields = leads(row, table).map(escapedLaTeX) + cells
+            lines.append(fields.joined(separator: " & ") + " \\\\")
+        }
+        lines += ["\\hline", "\\end{tabular}"]
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Every mean with its values, tests and costs; accuracies as fractions.
+    package static func csv(_ tables: [ComparisonTable], base: [String: String]) -> String {
+        let paths = base.keys.sorted()
+        var lines = [
+            (["method", "imagesPerClass", "network", "protocol", "epochs"] + paths + [
+                "seeds", "mean", "sampleDeviation", "values", "bestEpochMean", "comparedWith",
+                "verdict", "welch", "paired", "distillationSeconds", "distillationMemoryBytes",
+                "evaluationSeconds",
+            ]).map(quoted).joined(separator: ",")
+        ]
+        for table in tables {
+            for entry in table.rows.flatMap(\.entries).compactMap({ $0 }) {
+                let group = entry.group
+                let best = group.bestValues
+                var fields = [
+                    group.method.id, "\(group.imagesPerClass)", group.network,
+                    group.protocolName ?? "", group.epochs.map(String.init) ?? "",
+                ]
+                fields += paths.map { group.variation[$0] ?? base[$0] ?? "" }
+                fields += [
+                    group.seeds.map(String.init).joined(separator: " "), digits(group.mean),
+                    group.deviation.map(digits) ?? "",
+                    group.values.map(digits).joined(separator: " "),
+                    best.isEmpty ? "" : digits(best.reduce(0, +) / Double(best.count)),
+                    table.hasSettings ? "settings" : "methods", "\(entry.verdict)",
+                    entry.welch.map(digits) ?? "", entry.paired.map(digits) ?? "",
+                    group.distillation.map { digits($0.seconds) } ?? "",
+                    group.distillation?.peakMemoryBytes.map(digits) ?? "", digits(group.seconds),
+                ]
+                lines.append(fields.map(quoted).joined(separator: ","))
+            }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func digits(_ value: Double) -> String { Words.number(value) }
+
+    private static func quoted(_ field: String) -> String {
+        guard field.contains(where: { ",\"\n\r".contains($0) }) else { return field }
+        return "\"" + field.replacing("\"", with: "\"\"") + "\""
+    }
+
+    private static func escapedMarkdown(_ text: String) -> String {
+        text.replacing("|", with: "\\|").replacing("_", with: "\\_")
+    }
+
+    private static func escapedLaTeX(_ text: String) -> String {
+        var text = text.replacing("\\", with: "\\textbackslash{}")
+        for character in ["&", "%", "$", "#", "_"] {
+            text = text.replacing(character, with: "\\" + character)
+        }
+        return text.replacing("λ\\_r", with: "$\\lambda_r$").replacing(
+            "λ\\_d",
+            with: "$\\lambda_d$"
+        )
+    }
+}

@@ -1,0 +1,232 @@
+/// The templates of the page of a comparison and of the index of a folder of runs.
+extension Templates {
+    /// What stands in the head of every page.
+    private static let head = """
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+        """
+
+    static let comparison = """
+        <!DOCTYPE html>
+        <html lang="en">
+        <head>
+        \(head)
+        <title>{{name}}: comparison</title>
+        <style>
+        {{{styleSheet}}}
+        </style>
+        </head>
+        <body>
+        <a class="skip" href="#summary">Skip to the summary</a>
+        <header>
+        <p class="kind">Comparison of dataset distillation methods</p>
+        <h1>{{name}}</h1>
+        <p class="subtitle">{{subtitle}}</p>
+        <nav aria-label="Sections">
+        <a href="#summary">Summary</a>
+        <a href="#tables">Tables</a>
+        {{#hasFigures}}<a href="#figures">Figures</a>{{/hasFigures}}
+        {{#published}}<a href="#published">Published numbers</a>{{/published}}
+        {{#hasUnits}}<a href="#costs">Costs</a>{{/hasUnits}}
+        <a href="#grid">Grid and commands</a>
+        </nav>
+        </header>
+        <main>
+        <section id="summary" aria-labelledby="summary-heading">
+        <h2 id="summary-heading">Summary</h2>
+        {{#findings}}
+        <p>{{.}}</p>
+        {{/findings}}
+        {{^empty(gaps)}}
+        <div class="gaps" role="note">
+        <h3>What is missing</h3>
+        <ul>
+        {{#gaps}}
+        <li>{{.}}</li>
+        {{/gaps}}
+        </ul>
+        </div>
+        {{/empty(gaps)}}
+        </section>
+        <section id="tables" aria-labelledby="tables-heading">
+        <h2 id="tables-heading">Tables</h2>
+        <p class="remark">{{legend}}</p>
+        {{#tables}}
+        <h3>{{title}}</h3>
+        <p class="remark">{{note}}</p>
+        <div class="scroll" role="region" aria-label="{{title}}" tabindex="0">
+        <table aria-label="{{title}}">
+        <thead>
+        <tr>{{#leads}}<th scope="col">{{.}}</th>{{/leads}}{{#methods}}<th scope="col" class="number">{{.}}</th>{{/methods}}</tr>
+        </thead>
+        <tbody>
+        {{#rows}}
+        <tr>{{#leads}}<th scope="row">{{.}}</th>{{/leads}}{{#cells}}<td class="number">{{#isBest}}<strong>{{/isBest}}{{text}}{{#isBest}}</strong>{{/isBest}}<span class="mark" aria-hidden="true">{{mark}}</span>{{^empty(remark)}}<span class="hidden">, {{remark}}</span>{{/empty(remark)}}</td>{{/cells}}</tr>
+        {{/rows}}
+        </tbody>
+        </table>
+        </div>
+        {{/tables}}
+        <p class="remark">The same as files: <a href="comparison.csv">comparison.csv</a>, <a href="comparison.md">comparison.md</a>, <a href="comparison.tex">comparison.tex</a>, <a href="comparison.json">comparison.json</a>.</p>
+        </section>
+        {{#hasFigures}}
+        <section id="figures" aria-labelledby="figures-heading">
+        <h2 id="figures-heading">Figures</h2>
+        {{#figures}}
+        <h3>{{title}}</h3>
+        <p>{{note}}</p>
+        <div class="figures">
+        {{#figures}}
+        {{>figure}}
+        {{/figures}}
+        </div>
+        {{/figures}}
+        </section>
+        {{/hasFigures}}
+        {{#published}}
+        <section id="published" aria-labelledby="published-heading">
+        <h2 id="published-heading">Published numbers on {{dataset}}</h2>
+        <p class="remark">Not measured here: as others report them, with their own code and machines.</p>
+        <div class="scroll" role="region" aria-labelledby="published-heading" tabindex="0">
+        <table aria-labelledby="published-heading">
+        <thead>
+        <tr><th scope="col">Method</th><th scope="col" class="number">Images per class</th><th scope="col">Network</th><th scope="col">Protocol</th><th scope="col" class="number">Published</th><th scope="col">Source</th></tr>
+        </thead>
+        <tbody>
+        {{#rows}}
+        <tr><th scope="row">{{method}}</th><td class="number">{{imagesPerClass}}</td><td>{{network}}</td><td>{{protocolName}}</td><td class="number">{{number}}</td><td>{{source}}</td></tr>
+        {{/rows}}
+        </tbody>
+        </table>
+        </div>
+        </section>
+        {{/published}}
+        {{#hasUnits}}
+        <section id="costs" aria-labelledby="costs-heading">
+        <h2 id="costs-heading">Costs of shared work</h2>
+        <p class="remark">Each was done once, for all cells that need it.</p>
+        <div class="scroll" role="region" aria-labelledby="costs-heading" tabindex="0">
+        <table aria-labelledby="costs-heading">
+        <thead>
+        <tr><th scope="col">Work</th><th scope="col" class="number">Cells</th><th scope="col" class="number">Time</th><th scope="col" class="number">Peak memory</th></tr>
+        </thead>
+        <tbody>
+        {{#units}}
+        <tr><th scope="row">{{name}}</th><td class="number">{{cells}}</td><td class="number">{{time}}</td><td class="number">{{memory}}</td></tr>
+        {{/units}}
+        </tbody>
+        </table>
+        </div>
+        </section>
+        {{/hasUnits}}
+        {{#hasProblems}}
+        <section id="failed" aria-labelledby="failed-heading">
+        <h2 id="failed-heading">Failed cells</h2>
+        <dl>
+        {{#problems}}
+        <div><dt>{{cell}}</dt><dd>{{error}}</dd></div>
+        {{/problems}}
+        </dl>
+        </section>
+        {{/hasProblems}}
+        <section id="grid" aria-labelledby="grid-heading">
+        <h2 id="grid-heading">Grid and commands</h2>
+        <p>To measure the same again, or to go on:</p>
+        <pre tabindex="0"><code>{{repeatCommand}}</code></pre>
+        <p>To build tables, figures and this page again from the files:</p>
+        <pre tabindex="0"><code>{{rebuildCommand}}</code></pre>
+        {{#grid}}
+        <details>
+        <summary>Grid: every value that was used</summary>
+        <pre tabindex="0"><code>{{grid}}</code></pre>
+        </details>
+        {{/grid}}
+        </section>
+        </main>
+        </body>
+        </html>
+
+        """
+
+    static let index = """
+        <!DOCTYPE html>
+        <html lang="en">
+        <head>
+        \(head)
+        <title>{{name}}: runs</title>
+        <style>
+        {{{styleSheet}}}
+        </style>
+        </head>
+        <body>
+        <a class="skip" href="#runs">Skip to the runs</a>
+        <header>
+        <p class="kind">Dataset distillation runs</p>
+        <h1>{{name}}</h1>
+        <p class="subtitle">{{subtitle}}</p>
+        </header>
+        <main>
+        <section id="runs" aria-labelledby="runs-heading">
+        <h2 id="runs-heading">Runs</h2>
+        <div class="scroll" role="region" aria-labelledby="runs-heading" tabindex="0">
+        <table aria-labelledby="runs-heading">
+        <thead>
+        <tr><th scope="col">Run</th><th scope="col">Started</th><th scope="col">Device</th><th scope="col" class="number">Time of all stages</th><th scope="col" class="number">Peak memory</th></tr>
+        </thead>
+        <tbody>
+        {{#runs}}
+        <tr><th scope="row">{{#link}}<a href="{{link}}">{{/link}}{{name}}{{#link}}</a>{{/link}}</th><td>{{started}}</td><td>{{device}}</td><td class="number">{{time}}</td><td class="number">{{memory}}</td></tr>
+        {{/runs}}
+        </tbody>
+        </table>
+        </div>
+        </section>
+        <section id="accuracy" aria-labelledby="accuracy-heading">
+        <h2 id="accuracy-heading">Accuracy</h2>
+        <p class="remark">Accuracy on the test set in percent after the last epoch, ± the sample standard deviation over the seeds. Only numbers under one heading may be compared.</p>
+        {{#blocks}}
+        <h3>{{heading}}</h3>
+        <div class="scroll" role="region" aria-label="{{heading}}" tabindex="0">
+        <table aria-label="{{heading}}">
+        <thead>
+        <tr><th scope="col">Run</th>{{#methods}}<th scope="col" class="number">{{.}}</th>{{/methods}}</tr>
+        </thead>
+        <tbody>
+        {{#rows}}
+        <tr><th scope="row">{{run}}</th>{{#cells}}<td class="number">{{.}}</td>{{/cells}}</tr>
+        {{/rows}}
+        </tbody>
+        </table>
+        </div>
+        {{/blocks}}
+        {{#hasFigures}}
+        <div class="figures">
+        {{#figures}}
+        {{>figure}}
+        {{/figures}}
+        </div>
+        {{/hasFigures}}
+        </section>
+        {{#hasProblems}}
+        <section id="problems" aria-labelledby="problems-heading">
+        <h2 id="problems-heading">Folders that could not be read</h2>
+        <ul>
+        {{#problems}}
+        <li>{{.}}</li>
+        {{/problems}}
+        </ul>
+        </section>
+        {{/hasProblems}}
+        <section id="commands" aria-labelledby="commands-heading">
+        <h2 id="commands-heading">Command</h2>
+        <p>To build this page again:</p>
+        <pre tabindex="0"><code>{{rebuildCommand}}</code></pre>
+        </section>
+        </main>
+        </body>
+        </html>
+
+        """
+}

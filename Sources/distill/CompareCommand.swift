@@ -1,0 +1,145 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Reporting
+
+/// The command `distill compare`.
+struct Compare: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract:
+            "Methods × images per class × networks × seeds: tables and figures from one file.",
+        discussion: """
+            Every cell of the grid has a folder of its own in <folder>/cells, and what cells share \
+            (a fine-tuned model, a set that smaller ones are chosen from) is made once in \
+            <folder>/shared. Finished cells are never computed again, failed ones are reported and \
+            do not stop the others, and the same command goes on after an interruption. Several \
+            processes may work on one folder:
+
+              distill compare GRID.yaml --list-cells | parallel -j 2 distill compare GRID.yaml --cell {}
+
+            The result is comparison.json, .csv, .md, .tex and .html, and figures/.
+            """
+    )
+
+    @Argument(help: "A grid (YAML); see Grids/.", completion: .file(extensions: ["yaml"]))
+    var grid: String
+
+    @Option(
+        name: .customLong("set"),
+        parsing: .singleValue,
+        help: "Overrides a setting of the recipe: --set evaluate.epochs=50 (repeatable)."
+    )
+    var overrides: [String] = []
+
+    @Option(
+        name: [.long, .short],
+        help: "The folder of the comparison (default: Runs/<name of the grid>)."
+    )
+    var output: String?
+
+    @Flag(help: "Print the keys of all cells, one a line, and compute nothing.")
+    var listCells = false
+
+    @Option(
+        parsing: .singleValue,
+        help: "Compute only the cell with this key and what it needs (repeatable)."
+    )
+    var cell: [String] = []
+
+    @Option(
+        help: """
+            Show published numbers of a dataset beside the measured ones, never mixed with them: \
+            imagewoof, imagenette, imageidc, imagenet-100, imagenet-1k.
+            """
+    )
+    var published: String?
+
+    @Flag(help: "Only tell cells, shared work and time, from a few steps that are not kept.")
+    var dryRun = false
+
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup(title: "Output") var messages: OutputOptions
+
+    /// What `--json` prints.
+    private struct Outcome: Encodable {
+        let comparison: String
+        let cells: Int
+        let finished: Int
+        let failed: [FailedCell]
+    }
+
+    func run() throws {
+        try Failure.reporting {
+            let url = InstalledFiles.url(grid)
+            guard FileManager.default.fileExists(atPath: url.path) else {
+                throw Failure(66, "There is no grid \(url.path).")
+            }
+            let grid = try Grid.read(url, overrides: overrides)
+            if listCells {
+                let keys = try GridPlan(grid).cells.map(\.key)
+                if messages.json {
+                    try Output.json(["cells": keys])
+                } else {
+                    Output.line(keys.joined(separator: "\n"))
+                }
+                return
+            }
+            let folder = URL(fileURLWithPath: output ?? "Runs/\(grid.name)", isDirectory: true)
+            try work(grid, folder)
+        }
+    }
+
+    private func numbers() throws -> PublishedNumbers? {
+        try published.map {
+            try PublishedNumbers(
+                contentsOf: InstalledFiles.url("Resources/published.csv"),
+                dataset: $0
+            )
+        }
+    }
+
+    private func work(_ grid: Grid, _ folder: URL) throws {
+        let comparison = try Comparison(
+            grid,
+            in: folder,
+            environment: try compute.environment(),
+            observer: Terminal(messages)
+        )
+        if dryRun {
+            let estimate = try comparison.estimate()
+            if messages.json { try Output.json(estimate) } else { Output.line(estimate.text) }
+            return
+        }
+        if cell.isEmpty {
+            try comparison.run()
+        } else {
+            for key in cell { try comparison.run(cell: key) }
+        }
+        let summary = comparison.summary()
+        if summary.isComplete || cell.isEmpty {
+            let report = try ComparisonReport(comparison: folder, published: try numbers())
+            let page = try comparison.exclusively { try report.write() }
+            if !messages.json {
+                Output.line(report.text)
+                Output.line("Page: \(page.path)")
+            }
+        }
+        if messages.json {
+            try Output.json(
+                Outcome(
+                    comparison: folder.path,
+                    cells: summary.all,
+                    finished: summary.finished,
+                    failed: summary.failed
+                )
+            )
+        }
+        guard summary.failed.isEmpty || !cell.isEmpty else {
+            throw Failure(
+                1,
+                "\(summary.failed.count) of \(summary.all) cells failed; the same command tries them "
+                    + "again. The first: \(summary.failed[0].cell): \(summary.failed[0].error)"
+            )
+        }
+    }
+}

@@ -1,0 +1,177 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Comparisons", .timeLimit(.minutes(10)))
+struct CompareTests {
+    private static let grid = """
+        name: small-grid
+        recipe:
+          from: recipe.yaml
+          finetune: {minimax: {steps: 6}}
+          evaluate: {epochs: 3, evaluations: 1}
+        methods: [random, dit, minimax]
+        imagesPerClass: [1, 2]
+        networks: [convnet-3]
+        seeds: [0, 1]
+        vary: {finetune.minimax.diversity: [0.008, 0]}
+        distribution: {realImages: 12, perplexity: 3}
+        """
+
+    private func withGrid(_ text: String = grid, _ body: (URL) throws -> Void) throws {
+        try withTemporaryFolder { folder in
+            _ = try SmallRun(in: folder)
+            try Data(text.utf8).write(to: folder.appendingPathComponent("grid.yaml"))
+            try body(folder)
+        }
+    }
+
+    /// `comparison.json` without what depends on the clock.
+    private func outcome(_ folder: URL) throws -> NSDictionary {
+        let times: Set = ["seconds", "peakMemoryBytes", "distillation"]
+        func timeless(_ value: Any) -> Any {
+            if let object = value as? [String: Any] {
+                return object.filter { !times.contains($0.key) }.mapValues(timeless)
+            }
+            return (value as? [Any])?.map(timeless) ?? value
+        }
+        let data = try Data(contentsOf: folder.appendingPathComponent("comparison.json"))
+        let object = timeless(try JSONSerialization.jsonObject(with: data))
+        return try #require(object as? NSDictionary)
+    }
+
+    private func compare(_ folder: URL, _ arguments: [String]) throws -> DistillProcess {
+        try DistillProcess(["compare", "grid.yaml", "--quiet"] + arguments, in: folder)
+    }
+
+    @Test("interruptions, and cells spread over processes, do not change the results")
+    func equivalence() throws {
+        try withGrid { folder in
+            let whole = try compare(folder, ["-o", "whole"])
+            try #require(whole.exitCode == 0, "\(whole.errors)")
+            let expected = try outcome(folder.appendingPathComponent("whole"))
+            let results = try #require(expected["results"] as? [[String: Any]])
+            #expect(results.count == 16)
+            #expect(Set(results.compactMap { $0["cell"] as? String }).count == 16)
+            #expect((expected["missing"] as? [Any])?.isEmpty == true)
+            let models = (expected["shared"] as? [[String: Any]])?.compactMap {
+                $0["unit"] as? String
+            }
+            #expect(
+                models == [
+                    "random-2", "dit-2", "finetune", "minimax-2",
+                    "finetune_finetune.minimax.diversity=0",
+                    "minimax-2_finetune.minimax.diversity=0",
+                ]
+            )
+
+            // Stopped again and again, later each time.
+            var codes = [Int32]()
+            for attempt in 1...40 where codes.last != 0 {
+                let line = "timeout -s INT \(0.4 + 0.3 * Double(attempt)) \"$0\" \"$@\""
+                let process = try DistillProcess(
+                    shell: line,
+                    ["compare", "grid.yaml", "--quiet", "-o", "broken"],
+                    in: folder
+                )
+                // timeout tells 124 where the signal came; the command itself says 75.
+                #expect([0, 75, 124].contains(process.exitCode), "\(process.errors)")
+                codes.append(process.exitCode)
+            }
+            #expect(codes.last == 0)
+            #expect(codes.count > 1)
+            #expect(try outcome(folder.appendingPathComponent("broken")) == expected)
+
+            // Two processes take cells from one list, and both need the shared work at once.
+            let spread = try DistillProcess(
+                shell: """
+                    "$0" compare grid.yaml --list-cells | xargs -P 2 -I {} \
+                    "$0" compare grid.yaml --quiet -o spread --cell {}
+                    """,
+                [],
+                in: folder
+            )
+            #expect(spread.exitCode == 0, "\(spread.errors)")
+            #expect(try outcome(folder.appendingPathComponent("spread")) == expected)
+
+            // Nothing is computed twice.
+            let cells = folder.appendingPathComponent("whole/cells/dit_1_convnet-3_seed0")
+            let file = cells.appendingPathComponent("results.json")
+            let before = try Data(contentsOf: file)
+            #expect(try compare(folder, ["-o", "whole"]).exitCode == 0)
+            #expect(try Data(contentsOf: file) == before)
+        }
+    }
+
+    @Test("a cell that fails is recorded, the others are computed, and it can be tried again")
+    func failure() throws {
+        let text = CompareTests.grid.replacingOccurrences(of: "seeds: [0, 1]", with: "seeds: [0]")
+        try withGrid(text) { folder in
+            let model = folder.appendingPathComponent("model.safetensors")
+            let hidden = folder.appendingPathComponent("hidden")
+            try FileManager.default.moveItem(at: model, to: hidden)
+            let broken = try compare(folder, ["-o", "run"])
+            #expect(broken.exitCode == 1)
+            #expect(broken.errors.contains("6 of 8 cells failed"), "\(broken.errors)")
+            let found = try outcome(folder.appendingPathComponent("run"))
+            #expect((found["results"] as? [Any])?.count == 2)
+            let failed = try #require(found["failed"] as? [[String: Any]])
+            #expect(failed.count == 6)
+            #expect((failed[0]["error"] as? String)?.contains("model.weights") == true)
+            let one = try compare(folder, ["-o", "run", "--cell", "dit_1_convnet-3_seed0"])
+            #expect(one.exitCode == 66, "\(one.errors)")
+
+            try FileManager.default.moveItem(at: hidden, to: model)
+            let mended = try compare(folder, ["-o", "run"])
+            #expect(mended.exitCode == 0, "\(mended.errors)")
+            let now = try outcome(folder.appendingPathComponent("run"))
+            #expect((now["failed"] as? [Any])?.isEmpty == true)
+            #expect((now["results"] as? [Any])?.count == 8)
+
+            // More seeds are welcome; another recipe is not.
+            let other = try compare(folder, ["-o", "run", "--set", "finetune.minimax.steps=7"])
+            #expect(other.exitCode == 64)
+            #expect(other.errors.contains("finetune.minimax.steps: 6 there, 7 here"))
+        }
+    }
+
+    @Test("what a grid names wrongly is said before any work starts")
+    func wrongNames() throws {
+        let cases: [(yaml: String, code: Int32, words: String)] = [
+            ("methods: [random, nonsense, worse]", 64, "nonsense, worse cannot be compared"),
+            ("networks: [resnet-19]", 64, "networks"),
+            ("recipe: nowhere.yaml", 66, "nowhere.yaml"),
+        ]
+        try withTemporaryFolder { folder in
+            for (yaml, code, words) in cases {
+                try Data(yaml.utf8).write(to: folder.appendingPathComponent("grid.yaml"))
+                let process = try compare(folder, [])
+                #expect(process.exitCode == code, "\(yaml): \(process.errors)")
+                #expect(process.errors.contains(words), "\(process.errors)")
+            }
+            let missing = try DistillProcess(["compare", "none.yaml"], in: folder)
+            #expect(missing.exitCode == 66)
+            try Data("methods: [random]".utf8).write(to: folder.appendingPathComponent("grid.yaml"))
+            let stranger = try compare(folder, ["--cell", "random_11_convnet-3_seed0"])
+            #expect(stranger.exitCode == 64)
+            #expect(stranger.errors.contains("--list-cells"))
+        }
+    }
+
+    @Test("a dry run tells cells, shared work and time, and leaves nothing behind")
+    func dryRun() throws {
+        try withGrid { folder in
+            let before = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
+            let process = try compare(folder, ["--dry-run", "--json"])
+            #expect(process.exitCode == 0, "\(process.errors)")
+            let estimate = try process.json()
+            let shared = try #require(estimate["shared"] as? [[String: Any]])
+            #expect(shared.compactMap { $0["cells"] as? Int } == [4, 4, 4, 4, 4, 4])
+            #expect(shared.allSatisfy { $0["seconds"] as? Double ?? 0 > 0 })
+            let cells = try #require(estimate["cells"] as? [[String: Any]])
+            #expect(cells.compactMap { $0["cells"] as? Int } == [8, 8])
+            let after = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
+            #expect(after.sorted() == before.sorted())
+        }
+    }
+}

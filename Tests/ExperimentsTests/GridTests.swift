@@ -1,0 +1,166 @@
+import Experiments
+import Foundation
+import Testing
+
+@Suite("Grids")
+struct GridTests {
+    @Test("every key is strict, with the nearest one that is known")
+    func unknownKeys() {
+        for (yaml, expected) in [
+            ("method: [dit]", "Did you mean methods?"),
+            ("recipe: {finetun: {}}", "Did you mean finetune?"),
+            ("recipe: {evaluate: {epoch: 3}}", "recipe.evaluate.epoch. Did you mean epochs?"),
+            ("distribution: {feature: pixels}", "Did you mean features?"),
+            ("vary: {sample.guidence: [1]}", "Did you mean guidance?"),
+            ("vary: {sample.guidance: 3}", "expected a list"),
+            ("vary: {evaluate.seeds: [[1]]}", "under seeds of the grid"),
+            ("vary: {data.size: [14]}", "same data"),
+            ("seeds: 3", "seeds: expected a list"),
+            ("seeds: [0, 0]", "expected different numbers"),
+            ("imagesPerClass: [0]", "from 1"),
+            ("networks: [resnet-19]", "networks: "),
+            ("methods: []", "one or more"),
+            ("[1, 2]", "expected name"),
+            ("a: [", "no valid YAML"),
+        ] {
+            let error = #expect(throws: RecipeError.self) { try Grid.read(yaml: yaml) }
+            #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+        }
+    }
+
+    @Test("a grid read from its resolved form is the same grid")
+    func roundTrip() throws {
+        let grid = try Grid.read(
+            yaml: """
+                name: everything
+                recipe:
+                  from: Recipes/fashion-mnist-demo.yaml
+                  evaluate: {epochs: 7}
+                methods: [random, minimax]
+                imagesPerClass: [2, 10]
+                networks: [convnet-3, resnet-18]
+                seeds: [0, 4]
+                vary:
+                  - {finetune.minimax.representativeness: [0, 0.002], sample.sampler: [ddim]}
+                  - sample.guidance: [1, 4.0]
+                distribution: {features: none, perplexity: 5}
+                """,
+            overrides: ["evaluate.evaluations=1"]
+        )
+        #expect(grid.recipe.evaluate.epochs == 7)
+        #expect(grid.recipe.evaluate.evaluations == 1)
+        #expect(grid.recipe.finetune.minimax.steps == 500)
+        #expect(try Grid.read(yaml: grid.yaml()) == grid)
+    }
+
+    @Test("cells are the product of the lists, with keys that are words of a shell")
+    func product() throws {
+        let plan = try GridPlan(
+            Grid.read(
+                yaml: """
+                    methods: [random, dit, minimax]
+                    imagesPerClass: [10, 1]
+                    networks: [convnet-3, resnet-18]
+                    seeds: [0, 1]
+                    """
+            )
+        )
+        #expect(plan.cells.count == 24)
+        #expect(Set(plan.cells.map(\.key)).count == 24)
+        #expect(plan.cells[0].key == "random_1_convnet-3_seed0")
+        #expect(plan.cells[23].key == "minimax_10_resnet-18_seed1")
+        let coreset = try GridPlan(
+            Grid.read(yaml: "methods: [k-center, herding]\nimagesPerClass: [1, 10]")
+        )
+        // A set for each number, and one network whose features both choose by.
+        #expect(
+            coreset.units.map(\.key) == [
+                "features", "k-center-1", "k-center-10", "herding-1", "herding-10",
+            ]
+        )
+        // One model, and one set a method that smaller ones are chosen from.
+        #expect(plan.units.map(\.key) == ["random-10", "dit-10", "finetune", "minimax-10"])
+    }
+
+    @Test("an option is varied for what depends on it, and the usual value is there once")
+    func variation() throws {
+        let plan = try GridPlan(
+            Grid.read(
+                yaml: """
+                    recipe: {finetune: {minimax: {representativeness: 0.01}}}
+                    methods: [random, dit, minimax]
+                    imagesPerClass: [10]
+                    seeds: [0]
+                    vary:
+                      - finetune.minimax.representativeness: [0, 0.002, 0.01]
+                      - sample.guidance: [4, "2.0"]
+                      - evaluate.epochs: [5]
+                    """
+            )
+        )
+        #expect(plan.base["sample.guidance"] == "4")
+        #expect(
+            Set(plan.cells.map(\.key)) == [
+                "random_10_convnet-3_seed0",
+                "random_10_convnet-3_seed0_evaluate.epochs=5",
+                "dit_10_convnet-3_seed0",
+                "dit_10_convnet-3_seed0_sample.guidance=2",
+                "dit_10_convnet-3_seed0_evaluate.epochs=5",
+                "minimax_10_convnet-3_seed0",
+                "minimax_10_convnet-3_seed0_finetune.minimax.representativeness=0",
+                "minimax_10_convnet-3_seed0_finetune.minimax.representativeness=0.002",
+                "minimax_10_convnet-3_seed0_sample.guidance=2",
+                "minimax_10_convnet-3_seed0_evaluate.epochs=5",
+            ]
+        )
+        // Guidance shares the fine-tuned model; epochs of networks share everything.
+        #expect(
+            Set(plan.units.map(\.key)) == [
+                "random-10", "dit-10", "dit-10_sample.guidance=2", "finetune", "minimax-10",
+                "finetune_finetune.minimax.representativeness=0",
+                "minimax-10_finetune.minimax.representativeness=0",
+                "finetune_finetune.minimax.representativeness=0.002",
+                "minimax-10_finetune.minimax.representativeness=0.002",
+                "minimax-10_sample.guidance=2",
+            ]
+        )
+        // What is varied away from the usual value must be among the values to be there.
+        let without = try GridPlan(Grid.read(yaml: "vary: {sample.guidance: [2]}\nmethods: [dit]"))
+        #expect(without.cells.allSatisfy { $0.variation == ["sample.guidance": "2"] })
+    }
+
+    @Test("models on latents and models of the grid's own share their first stages")
+    func stages() throws {
+        let plan = try GridPlan(
+            Grid.read(
+                yaml: """
+                    recipe: {model: {weights: pretrain, autoencoder: vae}}
+                    methods: [dit, minimax]
+                    vary: {finetune.minimax.steps: [10, 20], pretrain.depth: [2, 3]}
+                    """
+            )
+        )
+        let keys = plan.units.map(\.key)
+        #expect(keys.filter { $0 == "encode" }.count == 1)
+        #expect(keys.filter { $0.hasPrefix("pretrain") }.count == 2)
+        #expect(keys.filter { $0.hasPrefix("finetune") }.count == 4)
+        #expect(keys.filter { $0.hasPrefix("dit") }.count == 2)
+    }
+
+    @Test(
+        "the grids that come with the project can be read and planned",
+        arguments: [
+            ("fashion-mnist", 8 * 3 * 3 * 3), ("fashion-mnist-ablation", 4 * 3 * 3),
+            ("fashion-mnist-sensitivity", 3 * (9 + 22)), ("imagewoof-paper", 8 * 5 * 3 * 3),
+        ]
+    )
+    func examples(name: String, cells: Int) throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let grid = try Grid.read(root.appending(path: "Grids/\(name).yaml"))
+        #expect(grid.name == name)
+        let plan = try GridPlan(grid)
+        #expect(plan.cells.count == cells)
+        #expect(try Grid.read(yaml: grid.yaml()) == grid)
+    }
+}

@@ -1,0 +1,234 @@
+import Foundation
+import Reporting
+import Testing
+
+@Suite("Comparisons")
+struct ComparisonTests {
+    @Test("the tests over seeds agree with SciPy")
+    func significance() throws {
+        // scipy.stats.ttest_ind(a, b, equal_var=False) and ttest_rel(a, b), SciPy 1.17.1.
+        let (a, b) = ([0.542, 0.551, 0.537], [0.511, 0.529, 0.530])
+        #expect(abs(try #require(Significance.welch(a, b)) - 0.06294958703310057) < 1e-9)
+        #expect(abs(try #require(Significance.welch(b, a)) - 0.06294958703310057) < 1e-9)
+        #expect(abs(try #require(Significance.paired(a, b)) - 0.10377857010355836) < 1e-9)
+        let far = try #require(Significance.welch([1, 2, 3, 4], [10, 11]))
+        #expect(abs(far - 0.000895355178550632) < 1e-9)
+        // One seed says nothing, and no spread at all says nothing about a difference.
+        #expect(Significance.welch([0.5], a) == nil)
+        #expect(Significance.paired(a, [0.5]) == nil)
+        #expect(Significance.welch([0.5, 0.5], [0.6, 0.6]) == nil)
+        #expect(Significance.welch([0.5, 0.5], [0.5, 0.5]) == 1)
+    }
+
+    /// One cell of `comparison.json`.
+    private static func cell(
+        _ method: String,
+        _ count: Int,
+        seed: Int,
+        _ value: Double,
+        variation: [String: String] = [:]
+    ) -> [String: Any] {
+        let accuracy: [String: Any] = [
+            "values": [value], "mean": value, "sampleDeviation": NSNull(),
+            "populationDeviation": 0,
+        ]
+        return [
+            "cell": "\(method)_\(count)_convnet-3_seed\(seed)\(variation)", "method": method,
+            "imagesPerClass": count, "network": "convnet-3", "protocol": "gu-hard-28",
+            "classes": 10, "seeds": [seed], "epochs": 3, "last": accuracy, "best": accuracy,
+            "seconds": 2, "peakMemoryBytes": 1e8, "variation": variation, "unit": "\(method)-20",
+            "distillation": [
+                "seconds": method == "random" ? 0.5 : 60, "peakMemoryBytes": 5e8, "device": "cpu",
+            ],
+        ]
+    }
+
+    private static let r = "finetune.minimax.representativeness"
+    private static let d = "finetune.minimax.diversity"
+
+    /// Three methods, two numbers of images, three seeds; and the criteria on and off.
+    private static func comparison() throws -> TemporaryRun {
+        var cells: [[String: Any]] = []
+        for (count, shift) in [(10, 0.0), (20, 0.1)] {
+            for (seed, noise) in [(0, 0.0), (1, 0.004), (2, -0.004)] {
+                cells.append(cell("random", count, seed: seed, 0.5 + shift + noise))
+                cells.append(cell("dm", count, seed: seed, 0.598 + shift - noise))
+                cells.append(cell("minimax", count, seed: seed, 0.6 + shift + noise))
+                for (off, value) in [([r], 0.57), ([d], 0.56), ([r, d], 0.55)] {
+                    cells.append(
+                        cell(
+                            "minimax",
+                            count,
+                            seed: seed,
+                            value + shift + noise,
+                            variation: Dictionary(uniqueKeysWithValues: off.map { ($0, "0") })
+                        )
+                    )
+                }
+            }
+        }
+        let run = try TemporaryRun(name: "tiny-comparison")
+        let shared: [[String: Any]] = [
+            [
+                "unit": "dm-20", "cells": 6,
+                "costs": [
+                    [
+                        "stage": "baseline dm", "seconds": 60, "peakMemoryBytes": 5e8,
+                        "device": "cpu", "meanChange": 0.07,
+                    ]
+                ],
+            ]
+        ]
+        let file: [String: Any] = [
+            "name": "tiny", "base": [r: "0.002", d: "0.008"], "results": cells,
+            "failed": [["cell": "glad_10_convnet-3_seed0", "error": "no <weights>"]],
+            "missing": ["glad_20_convnet-3_seed0"], "shared": shared,
+        ]
+        try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
+        try run.write("name: tiny\n", to: "grid.resolved.yaml")
+        let images: [[String: Any]] = ["real", "random", "minimax"].enumerated().map {
+            place,
+            name in
+            let points = (0..<6).map { [Double($0 + place), Double($0 * place)] }
+            return [
+                "method": name, "pca": points, "tsne": points, "nearestReal": [0.1, 0.5, 0.9],
+                "nearestSibling": [0.2, 0.3, 0.7], "coverage": 0.25, "density": 0.5,
+            ]
+        }
+        let distribution: [String: Any] = [
+            "features": "pixels-28", "imagesPerClass": 20, "sets": images,
+        ]
+        try run.write(JSONSerialization.data(withJSONObject: distribution), to: "distribution.json")
+        return run
+    }
+
+    @Test("tables have the best in bold, mark noise, and escape what their language reads")
+    func tables() throws {
+        let run = try Self.comparison()
+        try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        let markdown = try run.text("comparison.md")
+        #expect(markdown.contains("| images per class | network | Random | DM | Minimax |"))
+        #expect(
+            markdown.contains("| 10 | ConvNet-3 | 50.0 ± 0.4 | 59.8 ± 0.4 ≈ | **60.0 ± 0.4** |")
+        )
+        #expect(markdown.contains("λ\\_d 0, λ\\_r 0 | 55.0 ± 0.4 |"))
+        #expect(markdown.contains("as in the recipe | **60.0 ± 0.4** |"))
+        #expect(markdown.contains("no <weights>"))
+        let latex = try run.text("comparison.tex")
+        #expect(latex.contains("\\textbf{60.0 $\\pm$ 0.4} \\\\"))
+        #expect(latex.contains("59.8 $\\pm$ 0.4$^{\\approx}$"))
+        #expect(latex.contains("$\\lambda_d$ 0, $\\lambda_r$ 0"))
+        let csv = try run.text("comparison.csv").split(separator: "\n").map {
+            $0.split(separator: ",")
+        }
+        #expect(csv.count == 1 + 6 + 8)
+        #expect(csv[1].prefix(3) == ["random", "10", "convnet-3"])
+        #expect(csv[0].contains("finetune.minimax.diversity"))
+    }
+
+    @Test(
+        "every figure has its numbers",
+        arguments: [
+            "accuracy-images-convnet-3", "accuracy-time-convnet-3", "ablation-convnet-3",
+            "time-images",
+            "pixel-change-images", "distribution-pca", "distribution-tsne", "similarity-real", "similarity-sibling",
+        ]
+    )
+    func figures(name: String) throws {
+        let run = try Self.comparison()
+        try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        try expectSnapshot(try run.text("figures/\(name).csv"), "comparison-\(name).csv")
+    }
+
+    @Test("gnuplot draws every figure as SVG and PDF", .enabled(if: Gnuplot() != nil))
+    func drawing() throws {
+        let run = try Self.comparison()
+        let page = try ComparisonReport(comparison: run.url).write(gnuplot: Gnuplot())
+        let html = try String(contentsOf: page, encoding: .utf8)
+        let scripts = try run.names("figures").filter { $0.hasSuffix(".gp") }
+        #expect(scripts.count == 9)
+        for script in scripts {
+            let name = script.dropLast(3)
+            #expect(try run.text("figures/\(name).svg").contains("</svg>"))
+            #expect(try run.names("figures").contains("\(name).pdf"))
+        }
+        #expect(!html.contains("Not drawn"))
+        #expect(html.components(separatedBy: "<svg").count == 10)
+        #expect(html.contains("coverage 25.0"))
+        // Nothing is loaded from elsewhere.
+        for word in ["src=\"http", "href=\"http", "@import", "<script"] {
+            #expect(!html.contains(word), "\(word)")
+        }
+    }
+
+    @Test("the page says what is missing, what failed, and how to repeat it")
+    func page() throws {
+        let run = try Self.comparison()
+        let page = try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        let html = try String(contentsOf: page, encoding: .utf8)
+        #expect(html.contains("36 of 38 cells measured"))
+        #expect(html.contains("no &lt;weights&gt;"))
+        #expect(html.contains("the highest mean is that of Minimax in 2"))
+        #expect(html.contains("distill compare tiny-comparison/grid.resolved.yaml --output"))
+        #expect(html.contains("gnuplot"))
+        #expect(!html.contains("Published numbers"))
+    }
+
+    @Test("published numbers have a table of their own")
+    func published() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let file = root.appending(path: "Resources/published.csv")
+        let numbers = try PublishedNumbers(contentsOf: file, dataset: "imagewoof")
+        let run = try Self.comparison()
+        let report = try ComparisonReport(comparison: run.url, published: numbers)
+        try report.write(gnuplot: nil)
+        let markdown = try run.text("comparison.md")
+        #expect(markdown.contains("| Minimax | 10 | ConvNet-6 | gu-hard-224 | 37.0 ± 1.0 |"))
+        #expect(markdown.contains("| GLaD | 10 | ResNet-18 | gu-hard-224 | 31.7 ± 0.8 |"))
+        #expect(try !run.text("comparison.csv").contains("Gu et al."))
+        let unknown = #expect(throws: ReportError.self) {
+            try PublishedNumbers(contentsOf: file, dataset: "mnist")
+        }
+        #expect(unknown?.message.contains("imagenette") == true)
+        try run.write("a,b\n1,2\n", to: "bad.csv")
+        let place = run.url.appending(path: "bad.csv")
+        #expect(throws: ReportError.self) {
+            try PublishedNumbers(contentsOf: place, dataset: "imagewoof")
+        }
+    }
+
+    @Test("damaged files are named")
+    func damaged() throws {
+        let run = try TemporaryRun(name: "damaged")
+        #expect(throws: ReportError.self) { try ComparisonReport(comparison: run.url) }
+        try run.write("{\"name\": 3}", to: "comparison.json")
+        let error = #expect(throws: ReportError.self) { try ComparisonReport(comparison: run.url) }
+        #expect(error?.message.contains("comparison.json") == true)
+    }
+
+    @Test("a folder of runs has an index that compares them and links their reports")
+    func index() throws {
+        let finished = try TemporaryRun.finished()
+        let folder = try TemporaryRun(name: "runs")
+        for name in ["one", "two"] {
+            let target = folder.url.appending(path: name)
+            try FileManager.default.copyItem(at: finished.url, to: target)
+        }
+        try folder.write("<html></html>", to: "two/report.html")
+        try folder.write("not JSON", to: "three/results.json")
+        try folder.write("hello", to: "notes/readme.txt")
+        let index = try #require(RunIndex(folder: folder.url))
+        let page = try index.write(gnuplot: nil)
+        let html = try String(contentsOf: page, encoding: .utf8)
+        #expect(html.contains("<a href=\"two/report.html\">two</a>"))
+        #expect(!html.contains("one/report.html"))
+        #expect(html.contains("three/results.json"))
+        #expect(!html.contains("notes"))
+        #expect(try folder.names("figures").contains { $0.hasPrefix("runs-") })
+        #expect(!RunIndex.isRun(folder.url))
+        #expect(RunIndex.isRun(finished.url))
+        let empty = try TemporaryRun(name: "empty")
+        #expect(RunIndex(folder: empty.url) == nil)
+    }
+}
