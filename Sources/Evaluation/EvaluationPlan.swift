@@ -55,7 +55,7 @@ struct EvaluationPlan {
         self.device = device
         self.softLabels = softLabels
         networkFile = network
-        statistics = try proto.statistics ?? ChannelStatistics(of: train.images)
+        statistics = try proto.statistics ?? ChannelStatistics(reading: train.images)
         let parts = try EvaluationPlan.split(train.images, options, subject: trainName)
         self.train = parts.kept.moved(to: device)
         heldBack = parts.heldBack?.moved(to: device)

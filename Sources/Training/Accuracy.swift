@@ -58,7 +58,7 @@ extension SupervisedTraining {
         let batchSize = batchSize ?? usualBatchSize(set)
         return try classifier.evaluating {
             try stride(from: 0, to: set.count, by: batchSize).flatMap { start -> [Int] in
-                let images = try set.batch(start..<min(start + batchSize, set.count))
+                let images = try set.reading(Array(start..<min(start + batchSize, set.count)))
                 let next = min(start + batchSize, set.count)
                 if next < set.count {
                     set.prepare(Array(next..<min(next + batchSize, set.count)))

@@ -19,25 +19,40 @@ public struct ChannelStatistics: Codable, Sendable, Equatable {
         deviation: [0.229, 0.224, 0.225]
     )
 
-    /// Those of a set, over all its pixels; of bytes from sums of whole numbers, hence exact.
+    /// Those of a set in memory, over all its pixels; of bytes from sums of whole numbers, hence
+    /// exact.
+    public init(of set: ImageSet) {
+        guard set.images.dtype == .uint8 else {
+            let x = set.images.converted(to: .float64)
+            let variances: [Double] = x.variance(axes: [0, 2, 3], correction: 0).values()
+            self.init(
+                mean: x.mean(axes: [0, 2, 3]).values(),
+                deviation: variances.map { $0 > 1e-9 / 65_025 ? $0.squareRoot() : 1 }
+            )
+            return
+        }
+        self.init(adding: set) { set.images[$0] }
+    }
+
+    /// Those of a set wherever its images are.
     ///
     /// - Parameter set: The images; all of them are read if they stay in files.
     /// - Throws: The error of an image that cannot be read.
-    public init(of set: ImageSet) throws {
-        if !set.isStreamed, set.images.dtype != .uint8 {
-            let x = set.images.converted(to: .float64)
-            mean = x.mean(axes: [0, 2, 3]).values()
-            let variances: [Double] = x.variance(axes: [0, 2, 3], correction: 0).values()
-            deviation = variances.map { $0 > 1e-9 / 65_025 ? $0.squareRoot() : 1 }
+    public init(reading set: ImageSet) throws {
+        guard set.isStreamed else {
+            self.init(of: set)
             return
         }
+        try self.init(adding: set) { try set.stored(Array($0)) }
+    }
+
+    private init(adding set: ImageSet, read: (Range<Int>) throws -> Tensor) rethrows {
         // Int64 copies of four million values at a time.
         let chunk = max(1, 4_194_304 / (set.channels * set.height * set.width))
         var sums = [Int](repeating: 0, count: set.channels)
         var squares = sums
         for start in stride(from: 0, to: set.count, by: chunk) {
-            let places = Array(start..<min(start + chunk, set.count))
-            let part = try set.stored(places).converted(to: .int64)
+            let part = try read(start..<min(start + chunk, set.count)).converted(to: .int64)
             let sum: [Int] = part.sum(axes: [0, 2, 3]).values()
             let square: [Int] = (part * part).sum(axes: [0, 2, 3]).values()
             for channel in sums.indices {

@@ -97,15 +97,21 @@ public struct FeatureExtractor {
     ///   - set: The images; of another size or number of channels they are converted.
     ///   - progress: Hears how many images are done; an error ends the work.
     /// - Returns: [N, F], float32, on the CPU.
-    /// - Throws: What `progress` throws, and the error of an image that cannot be read.
+    /// - Throws: What `progress` throws.
     public func features(
         of set: ImageSet,
-        progress: (Int) throws -> Void = { _ in }
-    ) throws -> Tensor {
+        progress: (Int) throws -> Void
+    ) rethrows -> Tensor {
         var rows = Rows(count: set.count)
         try fill(&rows, with: set, progress: progress)
         return rows.filled
     }
+
+    /// The features of a whole set.
+    ///
+    /// - Parameter set: The images; of another size or number of channels they are converted.
+    /// - Returns: [N, F], float32, on the CPU.
+    public func features(of set: ImageSet) -> Tensor { features(of: set) { _ in } }
 
     /// The features of images that are read from their files as they are needed.
     ///
@@ -150,10 +156,10 @@ public struct FeatureExtractor {
         _ rows: inout Rows,
         with set: ImageSet,
         progress: (Int) throws -> Void
-    ) throws {
+    ) rethrows {
         for start in stride(from: 0, to: set.count, by: batchSize) {
             rows.append(
-                features(ofImages: try set.batch(start..<min(start + batchSize, set.count)))
+                features(ofImages: set.batch(start..<min(start + batchSize, set.count)))
             )
             try progress(rows.end)
         }

@@ -134,29 +134,27 @@ public struct ImageSet {
     /// - Parameter places: Positions of images.
     /// - Returns: The images.
     /// - Throws: The error of an image that cannot be read, if the set stays in its files.
-    public func stored(_ places: [Int]) throws -> Tensor {
+    func stored(_ places: [Int]) throws -> Tensor {
         switch storage {
         case .memory(let images): images.gathered(places)
         case .files(let stream, let device): try stream.load(places).moved(to: device)
         }
     }
 
-    /// Some of the images, in the given order, with values from 0 to 1: [B, C, H, W], float32.
+    /// Some of the images, in the given order, wherever they are, with values from 0 to 1: [B, C,
+    /// H, W], float32.
     ///
     /// - Parameter places: Positions of images.
     /// - Returns: The images.
     /// - Throws: The error of an image that cannot be read, if the set stays in its files.
-    public func batch(_ places: [Int]) throws -> Tensor { unitValues(try stored(places)) }
+    public func reading(_ places: [Int]) throws -> Tensor { unitValues(try stored(places)) }
 
-    /// Neighbouring images with values from 0 to 1: [B, C, H, W], float32.
-    ///
-    /// - Parameter places: Positions of images.
-    /// - Returns: The images.
-    /// - Throws: The error of an image that cannot be read, if the set stays in its files.
-    public func batch(_ places: Range<Int>) throws -> Tensor {
-        guard case .memory(let images) = storage else { return try batch(Array(places)) }
-        return unitValues(images[places])
-    }
+    /// Some of the images of a set in memory, in the given order, with values from 0 to 1: [B, C,
+    /// H, W], float32.
+    public func batch(_ places: [Int]) -> Tensor { unitValues(images.gathered(places)) }
+
+    /// Neighbouring images of a set in memory with values from 0 to 1: [B, C, H, W], float32.
+    public func batch(_ places: Range<Int>) -> Tensor { unitValues(images[places]) }
 
     private func unitValues(_ x: Tensor) -> Tensor {
         x.dtype == .uint8 ? x.converted(to: .float32) / 255 : x

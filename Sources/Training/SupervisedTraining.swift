@@ -48,7 +48,7 @@ public enum SupervisedTraining {
             let range = batch * options.batchSize..<min((batch + 1) * options.batchSize, set.count)
             let chosen = Array(order.places[range])
             let labels = Tensor(chosen.map { set.labels[$0] }).moved(to: set.device)
-            var images = try set.batch(chosen)
+            var images = try set.reading(chosen)
             set.prepare(followers(of: range, in: order.places, options))
             images = augmented(images, statistics, options, imageSeed, step: step)
             let mix = options.usesCutMix ? cutMix(images, imageSeed, step: step) : nil

@@ -100,7 +100,7 @@ struct StandaloneEvaluationTests {
             #expect(result.evaluationProtocol == "rded-soft-300+size=32+epochs=8+batch=6")
             second.teacher = folder.appendingPathComponent("nobody").path
             let error = #expect(throws: RunError.self) { try run(second) }
-            #expect(error?.message.contains("--save") == true)
+            #expect("\(try #require(error))".contains("--save"))
         }
     }
 

@@ -50,16 +50,16 @@ struct ImageStreamTests {
         #expect(files.isStreamed)
         #expect(!memory.isStreamed)
         for places in [[0], [10, 3, 3], Array(0..<11)] {
-            expectIdentical(try files.batch(places), try memory.batch(places))
+            expectIdentical(try files.reading(places), memory.batch(places))
+            expectIdentical(try memory.reading(places), memory.batch(places))
         }
-        expectIdentical(try files.batch(2..<5), try memory.batch(2..<5))
         let part = [9, 4, 0]
         expectIdentical(
-            try files.subset(part).batch([2, 0]),
-            try memory.subset(part).batch([2, 0])
+            try files.subset(part).reading([2, 0]),
+            memory.subset(part).batch([2, 0])
         )
         #expect(files.subset(part).labels == [1, 0, 0])
-        #expect(try ChannelStatistics(of: files) == ChannelStatistics(of: memory))
+        #expect(try ChannelStatistics(reading: files) == ChannelStatistics(of: memory))
     }
 
     @Test("a network trained on files has the bits of one trained in memory")
@@ -99,7 +99,7 @@ struct ImageStreamTests {
                 labels: (0..<pictures.count).map(pictures.label(at:)),
                 classNames: pictures.classNames
             )
-            let error = #expect(throws: TrainingError.self) { try set.batch([0, 1, 2, 3]) }
+            let error = #expect(throws: TrainingError.self) { try set.reading([0, 1, 2, 3]) }
             return error?.message ?? ""
         }
         #expect(try message(Pictures(count: 4, broken: 2)).contains("picture 2 is torn"))

@@ -74,7 +74,7 @@ struct SupervisedTrainingTests {
     )
     func resumes(_ stop: Int) throws {
         let set = try halves(10)
-        let statistics = try ChannelStatistics(of: set)
+        let statistics = ChannelStatistics(of: set)
         let options = options(epochs: 3)
         func train(_ state: TrainingState, stop: Int? = nil) throws -> Bool {
             try SupervisedTraining.train(
@@ -203,7 +203,7 @@ struct SupervisedTrainingTests {
     func accuracy() throws {
         let set = try halves(11)
         let network = try makeState(options(epochs: 1)).classifier
-        let statistics = try ChannelStatistics(of: set)
+        let statistics = ChannelStatistics(of: set)
         let found = try [3, 11, 256].map {
             try SupervisedTraining.predictions(
                 of: network,
