@@ -100,13 +100,13 @@ struct RunFolderTests {
         )
     }
 
-    @Test("An image that is no PNG file is an error that names it")
+    @Test("An image that is neither PNG nor JPEG is an error that names it")
     func malformedImage() throws {
         let run = try TemporaryRun()
         try run.write("<html>", to: "surrogate/cat/0.png")
         let error = try failure(run)
         #expect(error.code == .malformedFile)
-        #expect(error.message.contains("surrogate/cat/0.png: this is no PNG image"))
+        #expect(error.message.contains("surrogate/cat/0.png: this is neither a PNG nor a JPEG"))
     }
 
     @Test("A folder that is missing, or that holds no run, is refused")
