@@ -23,7 +23,9 @@ public final class GLaD: DistillationMethod {
         case dc
     }
 
-    /// Settings. Learning rates are for the decoders of autoencoders, the others as published.
+    /// Settings.
+    ///
+    /// Learning rates are for the decoders of autoencoders, the others as published.
     public struct Parameters: Codable, Sendable, Equatable {
         /// Number of updates.
         public var iterations = 1000
@@ -53,6 +55,28 @@ public final class GLaD: DistillationMethod {
 
         /// The defaults.
         public init() {}
+
+        /// Makes sure that the numbers make sense.
+        ///
+        /// - Parameter prior: The generator.
+        /// - Throws: `TrainingError` that names what does not.
+        public func validate(for prior: any GenerativePrior) throws(TrainingError) {
+            guard (0..<prior.layerCount).contains(layer) else {
+                throw TrainingError(
+                    .invalidOption,
+                    "The prior has \(prior.layerCount) layers, so the map before layer \(layer) "
+                        + "cannot be changed: expected a layer from 0 (only latents) to "
+                        + "\(prior.layerCount - 1)."
+                )
+            }
+            guard iterations > 0, imagesAtOnce >= 0 else {
+                throw TrainingError(
+                    .invalidOption,
+                    "iterations is \(iterations) and imagesAtOnce \(imagesAtOnce): expected at "
+                        + "least 1, and 0 or more."
+                )
+            }
+        }
     }
 
     /// What it is called.
@@ -89,21 +113,7 @@ public final class GLaD: DistillationMethod {
     ) throws {
         let set = real.set
         try prior.requireImages(height: set.height, width: set.width, channels: set.channels)
-        guard (0..<prior.layerCount).contains(parameters.layer) else {
-            throw TrainingError(
-                .invalidOption,
-                "The prior has \(prior.layerCount) layers, so the map before layer "
-                    + "\(parameters.layer) cannot be changed: expected a layer from 0 (only "
-                    + "latents) to \(prior.layerCount - 1)."
-            )
-        }
-        guard parameters.iterations > 0, parameters.imagesAtOnce >= 0 else {
-            throw TrainingError(
-                .invalidOption,
-                "iterations is \(parameters.iterations) and imagesAtOnce "
-                    + "\(parameters.imagesAtOnce): expected at least 1, and 0 or more."
-            )
-        }
+        try parameters.validate(for: prior)
         self.parameters = parameters
         self.real = real
         self.imagesPerClass = imagesPerClass

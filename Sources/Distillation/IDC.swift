@@ -19,8 +19,9 @@ import Training
 public final class IDC: DistillationMethod {
     /// Settings, with the published defaults for ten classes of photographs.
     public struct Parameters: Codable, Sendable, Equatable {
-        /// How many training images come from a stored one, a side.
-        public var factor = 1
+        /// How many training images come from a stored one, a side: 1 for IDC-1; published for
+        /// IDC: 3, and 2 for small images.
+        public var factor = 3
         /// How stored images are decoded for matching; training images are always those of
         /// `single`.
         public var decoding = MultiFormation.Mode.single
@@ -36,8 +37,10 @@ public final class IDC: DistillationMethod {
         public var matching = GradientMatching.idc
         /// Learning rate of the images, at 10 images a class of the base size.
         public var imageLearningRate = 3e-3
-        /// Pixels a side for which the learning rate holds; 0: 224 for images above 64 pixels, else
-        /// 32. It grows with the number of pixels and the number of images a class.
+        /// Pixels a side for which the learning rate holds; 0 for 224 with images above 64 pixels,
+        /// else 32.
+        ///
+        /// The learning rate grows with the number of pixels and the number of images a class.
         public var baseImageSize = 0
         /// Momentum of the images.
         public var imageMomentum = 0.5
@@ -74,6 +77,7 @@ public final class IDC: DistillationMethod {
         /// The published settings for small images, such as those of CIFAR-10 and Fashion-MNIST.
         public static var smallImages: Parameters {
             var parameters = Parameters()
+            parameters.factor = 2
             parameters.network = "convnet-3"
             parameters.networks = 2000
             parameters.earlyEpochs = 0
@@ -206,6 +210,9 @@ public final class IDC: DistillationMethod {
 
     /// Number of steps: for every network those that only train it, and those that match.
     public var stepCount: Int { parameters.networks * stepsPerNetwork }
+
+    /// Number of steps that only train a network, before its first match.
+    public var earlyStepsPerNetwork: Int { trainer.earlySteps }
 
     private var stepsPerNetwork: Int { trainer.earlySteps + parameters.matchesPerNetwork }
 

@@ -26,7 +26,7 @@ extension Pipeline {
             let work = "\(try surrogateCount()) images"
             return (.init(stage: method.stage, work: work, seconds: 1), try surrogateBytes())
         case .kCenter, .herding: return try estimateChoice(method)
-        case .dm: return try estimateOptimization(method)
+        case .dm, .idc1, .idc, .glad: return try estimateOptimization(method)
         }
     }
 
@@ -34,7 +34,20 @@ extension Pipeline {
         _ baseline: BaselineMethod
     ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let method = try newMethod(baseline).method
-        let seconds = try secondsPerStep { goOn in try method.run { _, _ in goOn() } }
+        var seconds = try secondsPerStep { goOn in try method.run { _, _ in goOn() } }
+        if let idc = method as? IDC, idc.earlyStepsPerNetwork > 0 {
+            // The first steps only train a network; the others match as well.
+            let matching = try newIDC(
+                baseline,
+                on: RealImages(data().train().moved(to: device)),
+                skipsEarlyEpochs: true
+            )
+            let match = try secondsPerStep { goOn in try matching.run { _, _ in goOn() } }
+            let share =
+                Double(idc.earlyStepsPerNetwork * recipe.idc.networks)
+                / Double(idc.stepCount)
+            seconds = seconds * share + match * (1 - share)
+        }
         return (
             .init(
                 stage: baseline.stage,

@@ -10,6 +10,12 @@ public enum BaselineMethod: String, Sendable, CaseIterable {
     case dit
     /// Images by distribution matching.
     case dm
+    /// Images by matching the gradients of convolutions.
+    case idc1 = "idc-1"
+    /// The same with several images stored in one.
+    case idc
+    /// Images inside of a generative prior.
+    case glad
 
     /// What stands in the README of its surrogate.
     var summary: String {
@@ -19,6 +25,9 @@ public enum BaselineMethod: String, Sendable, CaseIterable {
         case .herding: "Real images, chosen by herding."
         case .dit: "Drawn from the pre-trained diffusion transformer as it is."
         case .dm: "Images optimised by distribution matching (DM)."
+        case .idc1: "Images optimised by matching gradients (IDC-1)."
+        case .idc: "Images decoded from optimised ones, several from one (IDC)."
+        case .glad: "Images of a decoder whose latents were optimised (GLaD)."
         }
     }
 

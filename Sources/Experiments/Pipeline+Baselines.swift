@@ -18,7 +18,7 @@ extension Pipeline {
             switch method {
             case .random, .kCenter, .herding: try choose(method)
             case .dit: try drawFromPretrained()
-            case .dm: try optimize(method)
+            case .dm, .idc1, .idc, .glad: try optimize(method)
             }
         }
     }
@@ -65,6 +65,13 @@ extension Pipeline {
         case .dm:
             try requireNetwork(recipe.dm.network)
             _ = try SiameseAugmentation(recipe.dm.augmentation)
+        case .idc1, .idc:
+            try idcParameters(method).validate()
+            try requireNetwork(recipe.idc.network)
+        case .glad:
+            try requireNetwork(recipe.glad.network)
+            _ = try SiameseAugmentation(recipe.glad.augmentation)
+            try requirePrior()
         }
     }
 
@@ -85,6 +92,11 @@ extension Pipeline {
                 precision: environment.precision
             )
             return (dm, parameters.checkpointEvery, parameters.logEvery)
+        case .idc1, .idc:
+            let idc = try newIDC(method, on: real)
+            return (idc, recipe.idc.checkpointEvery, recipe.idc.logEvery)
+        case .glad:
+            return (try newGLaD(on: real), recipe.glad.checkpointEvery, recipe.glad.logEvery)
         case .random, .kCenter, .herding, .dit:
             throw RunError(.invalidSettings, "\(method.rawValue) optimises no images.")
         }
@@ -109,14 +121,14 @@ extension Pipeline {
         try method.run { step, values in
             meter.add(values)
             if step % max(logEvery, 1) == 0 || step == method.stepCount {
-                let means = meter.means(step: step, batchSize: method.images().labels.count)
+                let means = meter.means(step: step, batchSize: start.labels.count)
                 try metrics.log(stage: baseline.stage, means)
                 observer.progress(
                     stage: baseline.stage,
                     done: step,
                     total: method.stepCount,
                     unit: "steps",
-                    detail: String(format: "loss %.4f", means["loss"] ?? 0)
+                    detail: means["loss"].map { String(format: "loss %.4f", $0) } ?? "no match yet"
                 )
             }
             let mustStop = environment.isInterrupted() && step < method.stepCount
@@ -130,9 +142,12 @@ extension Pipeline {
         try Safetensors.save(method.checkpoint(), to: checkpoint)
         let change = method.images().meanChange(from: start)
         if let decoded = method.trainingImages() {
-            try write(decoded, of: method, into: "\(baseline.place)-decoded", baseline.summary)
+            let place = "stored/\(baseline.rawValue)"
+            try write(method.images(), of: method, into: place, "What was optimised; not decoded.")
+            try write(decoded, of: method, into: baseline.place, baseline.summary)
+        } else {
+            try write(method.images(), of: method, into: baseline.place, baseline.summary)
         }
-        try write(method.images(), of: method, into: baseline.place, baseline.summary)
         try watch.book(optimizedValues: method.optimizedValueCount, meanChange: change)
     }
 

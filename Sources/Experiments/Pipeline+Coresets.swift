@@ -70,7 +70,7 @@ extension Pipeline {
                 members: members,
                 count: count
             )
-        case .random, .dit, .dm:
+        case .random, .dit, .dm, .idc1, .idc, .glad:
             let source = try data().source
             switch recipe.coreset.random {
             case .seed: return source.chosenPerClass(count, seed: seed)

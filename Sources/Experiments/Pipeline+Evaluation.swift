@@ -37,8 +37,7 @@ extension Pipeline {
     private func evaluatedSets() -> [(method: String, place: String, isFloat: Bool)] {
         var sets = [(method: "minimax", place: "surrogate", isFloat: false)]
         for name in recipe.baselines {
-            let decoded = "baselines/\(name)-decoded"
-            let place = folder.has(decoded) ? decoded : "baselines/\(name)"
+            let place = "baselines/\(name)"
             sets.append((method: name, place: place, isFloat: false))
             if recipe.evaluate.floatImages, folder.has("\(place)/\(FloatImages.fileName)") {
                 sets.append((method: "\(name)-float", place: place, isFloat: true))

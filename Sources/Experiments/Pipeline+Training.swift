@@ -268,18 +268,24 @@ enum Finetuning {
 /// Means of what is logged, over the steps since the last line.
 struct StepMeter {
     private var sums = [String: Double]()
+    private var counts = [String: Int]()
     private var count = 0
     private var start = ContinuousClock.now
 
+    /// Not every step needs to have every value.
     mutating func add(_ values: [String: Double]) {
-        for (key, value) in values { sums[key, default: 0] += value }
+        for (key, value) in values {
+            sums[key, default: 0] += value
+            counts[key, default: 0] += 1
+        }
         count += 1
     }
 
     /// The means, with rates; starts anew.
     mutating func means(step: Int, batchSize: Int) -> [String: Double] {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
-        var values = sums.mapValues { $0 / Double(max(count, 1)) }
+        var values = [String: Double]()
+        for (key, sum) in sums { values[key] = sum / Double(max(counts[key, default: 0], 1)) }
         values["step"] = Double(step)
         values["stepsPerSecond"] = Double(count) / max(seconds, 1e-9)
         values["imagesPerSecond"] = Double(count * batchSize) / max(seconds, 1e-9)

@@ -23,7 +23,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var finetune = FinetuneSettings()
     /// Drawing the surrogate dataset from the fine-tuned model.
     public var sample = SampleSettings()
-    /// Methods that the surrogate is compared with: `random`, `k-center`, `herding`, `dit`, `dm`.
+    /// Methods that the surrogate is compared with: `random`, `k-center`, `herding`, `dit`, `dm`,
+    /// `idc-1`, `idc`, `glad`.
     public var baselines = ["random", "dit"]
     /// How real images are chosen, by `random`, `k-center` and `herding`.
     public var coreset = CoresetSettings()
@@ -31,6 +32,10 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var dit = PlainDiffusionSettings()
     /// Distribution matching, `dm`.
     public var dm = DistributionMatching.Parameters()
+    /// Gradient matching, `idc` and, with the factor 1 instead, `idc-1`.
+    public var idc = IDC.Parameters()
+    /// Optimisation in the latents of the autoencoder, `glad`.
+    public var glad = GLaD.Parameters()
     /// Training networks on the surrogate and the baselines.
     public var evaluate = EvaluateSettings()
 

@@ -160,7 +160,8 @@ struct Baseline: ParsableCommand {
             Chosen real images: random, by the seed; k-center, far from each other; herding, with \
             the mean of their class. Samples of a model: dit, the pre-trained model as it is or \
             fine-tuned with the diffusion loss alone. Optimised images: dm, distribution \
-            matching. The result is <run folder>/baselines/<method>/.
+            matching; idc-1 and idc, gradient matching, one or several images in one; glad, the \
+            latents of the autoencoder. The result is <run folder>/baselines/<method>/.
             """
     )
 

@@ -50,6 +50,7 @@ struct IDCTests {
         _ change: (inout IDC.Parameters) -> Void = { _ in }
     ) throws -> IDC {
         var parameters = IDC.Parameters()
+        parameters.factor = 1
         parameters.networks = 2
         parameters.matchesPerNetwork = 3
         parameters.earlyEpochs = 1

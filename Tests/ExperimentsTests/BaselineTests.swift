@@ -15,7 +15,7 @@ struct BaselineTests {
             try writeImages(folder.appendingPathComponent("train"), perClass: 12, seed: 1)
             try writeImages(folder.appendingPathComponent("test"), perClass: 6, seed: 2)
             var recipe = tinyRecipe(folder)
-            recipe.baselines = ["random", "k-center", "herding", "dm"]
+            recipe.baselines = ["random", "k-center", "herding", "dm", "idc-1", "idc"]
             recipe.coreset.network = "convnet-2"
             recipe.coreset.epochs = 2
             recipe.dm.iterations = 7
@@ -23,6 +23,15 @@ struct BaselineTests {
             recipe.dm.realBatchSize = 8
             recipe.dm.checkpointEvery = 3
             recipe.dm.logEvery = 2
+            recipe.idc.factor = 2
+            recipe.idc.networks = 2
+            recipe.idc.matchesPerNetwork = 2
+            recipe.idc.earlyEpochs = 1
+            recipe.idc.network = "convnet-2"
+            recipe.idc.realBatchSize = 8
+            recipe.idc.networkImages = 16
+            recipe.idc.checkpointEvery = 2
+            recipe.idc.logEvery = 1
             try body(folder, recipe)
         }
     }
@@ -61,7 +70,7 @@ struct BaselineTests {
             let whole = folder.appendingPathComponent("whole")
             try makeAll(recipe, whole)
             let expected = try files(whole)
-            #expect(expected.keys.filter { $0.hasSuffix(".png") }.count == 4 * 6)
+            #expect(expected.keys.filter { $0.hasSuffix(".png") }.count == 5 * 6 + 4 * 6)
 
             let broken = folder.appendingPathComponent("broken")
             var attempts = 0
@@ -85,6 +94,12 @@ struct BaselineTests {
             let dm = try #require(costs.first { $0.stage == "baseline dm" })
             #expect(dm.optimizedValues == 2 * 3 * 28 * 28)
             #expect(try #require(dm.meanChange) > 0)
+            let idc = try #require(costs.first { $0.stage == "baseline idc" })
+            #expect(idc.optimizedValues == 2 * 3 * 28 * 28)
+            #expect(try #require(idc.meanChange) > 0)
+            // What is stored is kept beside what networks are trained on.
+            let stored = broken.appendingPathComponent("stored")
+            #expect(try ImageFolder(stored.appendingPathComponent("idc")).count == 6)
             #expect(costs.contains { $0.stage == "features" })
             #expect(costs.first { $0.stage == "baseline random" }?.optimizedValues == nil)
         }
@@ -243,6 +258,12 @@ struct BaselineTests {
                 try pipeline(recipe, run).baseline("herdnig")
             }
             #expect(stranger?.description.contains("herding") == true)
+            var single = recipe
+            single.idc.factor = 1
+            let factor = #expect(throws: RunError.self) {
+                try pipeline(single, folder.appendingPathComponent("single")).baseline("idc")
+            }
+            #expect(factor?.description.contains("idc.factor is 1") == true)
             var many = recipe
             many.sample.imagesPerClass = 13
             let few = #expect(throws: RunError.self) {

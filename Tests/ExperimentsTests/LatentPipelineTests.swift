@@ -50,6 +50,48 @@ struct LatentPipelineTests {
         }
     }
 
+    @Test("images are optimised in the latents of the autoencoder, with interruptions too")
+    func glad() throws {
+        try withData { folder, recipe in
+            var recipe = recipe
+            recipe.baselines = ["glad"]
+            recipe.glad.iterations = 5
+            recipe.glad.network = "convnet-2"
+            recipe.glad.layer = 3
+            recipe.glad.checkpointEvery = 2
+            recipe.glad.imagesAtOnce = 3
+            recipe.glad.realBatchSize = 4
+            let whole = folder.appendingPathComponent("whole")
+            try pipeline(recipe, whole).baseline("glad")
+            let broken = folder.appendingPathComponent("broken")
+            #expect(throws: InterruptedError.self) {
+                try pipeline(recipe, broken) { true }.baseline("glad")
+            }
+            try pipeline(recipe, broken).baseline("glad")
+            for name in ["images.safetensors", "dark/1.png", "light/0.png", "metadata.jsonl"] {
+                let place = "baselines/glad/\(name)"
+                let expected = try Data(contentsOf: whole.appendingPathComponent(place))
+                #expect(try Data(contentsOf: broken.appendingPathComponent(place)) == expected)
+            }
+            let cost = try pipeline(recipe, broken).results().costs
+                .first { $0.stage == "baseline glad" }
+            // Latents of 4×4 positions, and a map of as many.
+            #expect(try #require(cost?.optimizedValues) > 4 * 4 * 4 * 4)
+            #expect(try #require(cost?.meanChange) > 0)
+            let estimate = try pipeline(recipe, whole).estimate([.baseline("glad")])
+            #expect(try #require(estimate.stages.first).seconds > 0)
+
+            recipe.glad.layer = 20
+            let other = folder.appendingPathComponent("other")
+            #expect(throws: (any Error).self) { try pipeline(recipe, other).baseline("glad") }
+            recipe.model.autoencoder = ""
+            let error = #expect(throws: RunError.self) {
+                try pipeline(recipe, folder.appendingPathComponent("none")).baseline("glad")
+            }
+            #expect(error?.description.contains("model.autoencoder is empty") == true)
+        }
+    }
+
     @Test("latents are cached once, and the surrogate has images of the right size")
     func stages() throws {
         try withData { folder, recipe in

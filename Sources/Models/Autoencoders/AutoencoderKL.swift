@@ -134,7 +134,9 @@ public final class AutoencoderKL: Module {
     package var decoderLayerCount: Int { decoder.layerCount }
 
     /// Some of the decoder's layers: what comes before the first of them → what comes after the
-    /// last, float32. Latents come without the scaling factor.
+    /// last, float32.
+    ///
+    /// Latents come without the scaling factor.
     package func decode(_ x: Tensor, layers: Range<Int>) -> Tensor {
         var x = x.contiguous(channelsLast: true)
         for layer in layers {
