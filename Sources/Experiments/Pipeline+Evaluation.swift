@@ -22,6 +22,7 @@ extension Pipeline {
     /// Trains networks on the images of one method, as `evaluate` does on those of all.
     ///
     /// - Parameter method: The method of the recipe, or one of its baselines.
+    /// - Throws: What `evaluate` throws.
     func evaluate(only method: String) throws {
         let counts = try requestedCounts()
         let sets = evaluatedSets().filter { [method, "\(method)-float"].contains($0.method) }

@@ -131,7 +131,8 @@ struct ComparisonTests {
         arguments: [
             "accuracy-images-convnet-3", "accuracy-time-convnet-3", "ablation-convnet-3",
             "time-images",
-            "pixel-change-images", "distribution-pca", "distribution-tsne", "similarity-real", "similarity-sibling",
+            "pixel-change-images", "distribution-pca", "distribution-tsne", "similarity-real",
+            "similarity-sibling",
         ]
     )
     func figures(name: String) throws {

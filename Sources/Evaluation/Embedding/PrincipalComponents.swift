@@ -4,8 +4,9 @@ import Torch
 public struct PrincipalComponents {
     /// The middle of the points: [1, F].
     public let mean: Tensor
-    /// One direction a row, of length 1, the largest variance first: [K, F]. The largest of its
-    /// numbers is positive, so that the directions are the same on every machine.
+    /// One direction a row, of length 1, the largest variance first: [K, F].
+    ///
+    /// The largest of its numbers is positive, so that the directions are the same on every machine.
     public let directions: Tensor
     /// The variance along each direction, divided by n − 1.
     public let variances: [Double]

@@ -44,8 +44,9 @@ public struct Grid: Sendable, Equatable {
     public var networks = ["convnet-3"]
     /// The seeds of these networks: one training for each.
     public var seeds = [0, 1, 2]
-    /// Options of the recipe that are varied. Those of one group are combined with each other, and
-    /// the groups stand beside each other.
+    /// Options of the recipe that are varied.
+    ///
+    /// Those of one group are combined with each other, and the groups stand beside each other.
     public var vary: [[VariedOption]] = []
     /// The figure of the distribution.
     public var distribution = Distribution()

@@ -8,10 +8,9 @@ public struct RunIndex: Sendable {
     private let comparisons: [String]
     private let problems: [String]
 
-    /// Reads every run in a folder.
+    /// Reads every run in a folder; nil if there is none in it.
     ///
     /// - Parameter folder: A folder whose folders are runs, such as `Runs`.
-    /// - Returns: Nothing if none of them is one.
     public init?(folder: URL) {
         url = folder
         var runs: [RunFolder] = []

@@ -15,3 +15,8 @@ set autoscale xfix
 set offsets graph 0.01, graph 0.01, 0, 0
 plot 'evaluate-convnet-3.csv' skip 1 using 1:($2 - $3):($2 + $3) with filledcurves fillcolor rgb '#00916a' fillstyle transparent solid 0.2 noborder notitle, \
     'evaluate-convnet-3.csv' skip 1 using 1:2 with linespoints linewidth 2 dashtype 1 pointtype 7 pointsize 0.5 linecolor rgb '#00916a' notitle
+if (strstrt(GPVAL_TERMINALS, 'pdfcairo') > 0) {
+    set terminal pdfcairo size 5in,3.13in noenhanced font 'sans-serif,10'
+    set output 'evaluate-convnet-3.pdf'
+    replot
+}

@@ -14,3 +14,8 @@ set key off
 set autoscale xfix
 set offsets graph 0.01, graph 0.01, 0, 0
 plot 'finetune-total-loss.csv' skip 1 using 1:2 with lines linewidth 2 dashtype 1 linecolor rgb '#0072b2' notitle
+if (strstrt(GPVAL_TERMINALS, 'pdfcairo') > 0) {
+    set terminal pdfcairo size 5in,3.13in noenhanced font 'sans-serif,10'
+    set output 'finetune-total-loss.pdf'
+    replot
+}
