@@ -75,7 +75,7 @@ for checkout in .build/checkouts/*/; do
     find "$checkout" -maxdepth 1 \( -name 'LICENSE*' -o -name 'NOTICE*' \) \
         -exec cp {} "$share/licences/$name" \;
 done
-for folder in Recipes Resources; do
+for folder in Recipes Grids Resources; do
     if [ -d $folder ]; then cp -R $folder "$share"; fi
 done
 

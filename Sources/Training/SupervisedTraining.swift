@@ -55,6 +55,13 @@ public enum SupervisedTraining {
             images = classifier.inPreferredOrder(mix?.mixed(images) ?? images)
             let target = try teacher?.logits(for: images, step: step)
 
+            classifier.prepareStep(
+                using: RandomGenerator(
+                    seed: options.seed,
+                    purpose: .dropout,
+                    index: UInt64(step)
+                )
+            )
             let logits = withAutocast(options.precision.autocastType, on: images.device) {
                 classifier(images)
             }.converted(to: .float32)

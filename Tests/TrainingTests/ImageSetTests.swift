@@ -69,7 +69,7 @@ struct ImageSetTests {
         let cases: [(Tensor, [Int], [String])] = [
             (bytes(2), [0], ["a"]), (bytes(2), [0, 1], ["a"]), (bytes(2), [0, -1], ["a"]),
             (bytes(2), [0, 1], ["a", "a"]), (bytes(2)[0], [0], ["a"]),
-            (bytes(2).converted(to: .float32), [0, 0], ["a"]),
+            (bytes(2).converted(to: .int64), [0, 0], ["a"]),
             (.zeros([0, 1, 4, 4], dtype: .uint8), [], ["a"]),
         ]
         for (images, labels, names) in cases {
