@@ -3,6 +3,8 @@ struct AccuracySection {
     struct Row {
         var method: String
         var last: String
+        /// At the epochs that training images held back have chosen; empty if none were.
+        var selected: String
         /// The highest mean, or one within the deviations of it.
         var isBest: Bool
         var isOwn: Bool
@@ -68,6 +70,9 @@ struct AccuracySection {
         Row(
             method: Method(result.method).longName,
             last: Words.percent(result.last.mean, deviation: result.last.deviation),
+            selected: result.selected.map {
+                Words.percent($0.mean, deviation: $0.deviation)
+            } ?? "",
             isBest: isBest(result, among: results),
             isOwn: result.method == own,
             values: result.last.values.map(Words.points).joined(separator: ", "),

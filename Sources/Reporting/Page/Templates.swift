@@ -107,7 +107,7 @@ enum Templates {
         <tbody>
         <tr class="group"><th scope="rowgroup" colspan="6"><span>{{heading}}</span></th></tr>
         {{#rows}}
-        <tr{{#isOwn}} class="own"{{/isOwn}}><th scope="row">{{method}}</th><td class="number">{{#isBest}}<strong>{{/isBest}}{{last}}{{#isBest}}</strong>{{/isBest}}</td><td>{{values}}{{^empty(seeds)}} <small>{{seeds}}</small>{{/empty(seeds)}}</td><td class="number muted">{{best}}</td><td class="number">{{trainImages}}</td><td class="number">{{time}}</td></tr>
+        <tr{{#isOwn}} class="own"{{/isOwn}}><th scope="row">{{method}}</th><td class="number">{{#isBest}}<strong>{{/isBest}}{{last}}{{#isBest}}</strong>{{/isBest}}{{^empty(selected)}}<br><small>{{selected}}: epoch chosen on training images held back</small>{{/empty(selected)}}</td><td>{{values}}{{^empty(seeds)}} <small>{{seeds}}</small>{{/empty(seeds)}}</td><td class="number muted">{{best}}</td><td class="number">{{trainImages}}</td><td class="number">{{time}}</td></tr>
         {{/rows}}
         </tbody>
         {{/blocks}}

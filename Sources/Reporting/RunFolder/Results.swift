@@ -29,7 +29,10 @@ package struct Results: Decodable, Sendable {
     static func read(_ file: RunFile) throws -> Results {
         let results = try file.decoded(Results.self)
         for (index, result) in results.results.enumerated() {
-            for (key, accuracy) in [("last", result.last), ("best", result.best)] {
+            let accuracies = [
+                ("last", result.last), ("best", result.best), ("selected", result.selected),
+            ]
+            for (key, accuracy) in accuracies {
                 guard let accuracy else { continue }
                 if let fault = accuracy.fault {
                     throw ReportError.malformed(
@@ -95,12 +98,14 @@ package struct AccuracyResult: Decodable, Sendable {
     package var epochs: Int?
     package var last: Accuracy
     package var best: Accuracy?
+    /// At the epochs that training images held back have chosen.
+    package var selected: Accuracy?
     package var seconds: Double?
     package var peakMemoryBytes: Double?
 
     private enum CodingKeys: String, CodingKey {
         case method, imagesPerClass, network, classes, train, test, seeds, epochs, last, best
-        case seconds, peakMemoryBytes
+        case selected, seconds, peakMemoryBytes
         case protocolName = "protocol"
     }
 
