@@ -107,7 +107,7 @@ class Comparison:
             name, self.folder, self.size, self.channels, BATCH, options.workers
         )
         self.seconds = {"ours": [], "PyTorch": [], "PyTorch, waiting for images": []}
-        self.rates = []
+        self.machines = []
 
     def evaluate(self, epochs):
         """The result of `distill evaluate` after a number of epochs, with one look at the test."""
@@ -132,11 +132,10 @@ class Comparison:
         self.seconds["PyTorch"].append(whole / self.epochs)
         self.seconds["PyTorch, waiting for images"].append((whole - in_steps) / self.epochs)
 
-    def measure_products(self, precision):
-        machine = run_command(
+    def measure_products(self):
+        self.machines.append(run_command(
             [self.options.binary, "doctor", "--threads", self.options.threads, "--json"]
-        )
-        self.rates.append(machine[f"{precision}GFLOPs"])
+        ))
 
     def compare_networks(self, result):
         """Stops unless PyTorch's network finds the same classes with the weights of ours."""
@@ -151,14 +150,18 @@ class Comparison:
     def run(self):
         """The medians of all repetitions."""
         for repetition in range(self.options.repetitions):
+            # On both sides of our measurement, as the rate changes where others use the machine.
+            self.measure_products()
             result = self.measure_ours()
+            self.measure_products()
             if repetition == 0:
                 self.compare_networks(result)
                 self.pytorch.warm_up()
             self.measure_pytorch()
-            self.measure_products(result["precision"])
         ours, pytorch = (statistics.median(self.seconds[side]) for side in ("ours", "PyTorch"))
-        rate = statistics.median(self.rates)
+        rate = statistics.median(
+            machine[f"{result['precision']}GFLOPs"] for machine in self.machines
+        )
         work = operations(self.name, self.size, self.channels) * result["train"]["images"]
         return {
             "network": self.name, "protocol": self.protocol, "precision": result["precision"],

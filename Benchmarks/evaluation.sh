@@ -7,7 +7,8 @@
 #
 # Both sides train the same networks on the same files under the published protocol, in turns, and
 # the medians count. Their networks must agree on the test images. Images are random ones unless
-# --data names a folder of class folders. All options: --help.
+# --data names a folder of class folders. An epoch of the residual networks takes many seconds on a
+# small processor: measure networks one by one there. All options: --help.
 #
 # Environment: PYTHON=FILE    a Python with torch and torchvision (default: that of .venv)
 #              DISTILL=FILE   the command that is measured (default: that of the release build)
