@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+#
+# Measures the training of an evaluation beside the plain PyTorch loop that users run today.
+#
+#   Benchmarks/evaluation.sh [--networks convnet-3,convnet-6,resnet-ap-10,resnet-18]
+#                            [--threads N] [--repetitions N] [--data FOLDER] ...
+#
+# Both sides train the same networks on the same files under the published protocol, in turns, and
+# the medians count. Their networks must agree on the test images. Images are random ones unless
+# --data names a folder of class folders. An epoch of the residual networks takes many seconds on a
+# small processor: measure networks one by one there. All options: --help.
+#
+# Environment: PYTHON=FILE    a Python with torch and torchvision (default: that of .venv)
+#              DISTILL=FILE   the command that is measured (default: that of the release build)
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+binary=${DISTILL:-.build/release/distill}
+python=${PYTHON:-.venv/bin/python}
+
+[ -n "${DISTILL:-}" ] || [ -x "$binary" ] || swift build -c release --product distill
+"$python" -c '
+import importlib.util, sys
+sys.exit(not all(map(importlib.util.find_spec, ("torch", "torchvision", "PIL", "safetensors"))))
+' 2>/dev/null || {
+    echo "bench: error: $python lacks torch, torchvision, pillow or safetensors. Make a virtual" \
+        "environment with them (pip install torch torchvision pillow safetensors) and set PYTHON" \
+        "to its python." >&2
+    exit 1
+}
+exec "$python" Benchmarks/evaluation.py "$binary" "$@"
