@@ -28,6 +28,9 @@ public struct EvaluationOptions: Sendable, Equatable {
     public var selection: Selection
     /// Share of the training images of each class that is held back, for `Selection.holdout`.
     public var heldBackShare: Double
+    /// Images of a class that results and the protocol's rules count, where a method stores several
+    /// training images in one; nil: the training images themselves.
+    public var storedImagesPerClass: Int?
     /// How the training images were chosen from more, as it is written in results; nil: all.
     public var choice: String?
     /// One run for each seed.

@@ -45,7 +45,7 @@ struct EvaluationPlan {
 
         let classCount = train.images.classCount
         let perClass = Double(train.images.count) / Double(classCount)
-        imagesPerClass = Int(perClass.rounded())
+        imagesPerClass = options.storedImagesPerClass ?? Int(perClass.rounded())
         var named = proto
         let usual = proto.usualEpochs(imagesPerClass: imagesPerClass, classCount: classCount)
         let epochs = options.epochs ?? proto.variation.epochs ?? usual

@@ -37,8 +37,8 @@ extension EvaluationProtocol {
                 guard pair.count == 2, seen.insert(pair[0]).inserted else {
                     throw base.refused(text, "expected a name, = and a number, each name once")
                 }
-                guard let value = Double(pair[1]), value > 0 else {
-                    throw base.refused(text, "expected a number above 0")
+                guard let value = Double(pair[1]), value > 0, value <= 1e9 else {
+                    throw base.refused(text, "expected a number above 0, at most a billion")
                 }
                 if pair[0] == "temperature" {
                     guard base.needsTeacher else { throw base.refused(text, "its labels are hard") }

@@ -217,6 +217,14 @@ public struct EvaluationProtocol: Sendable, Equatable {
     ///   - subject: What the set is called in the message.
     /// - Throws: `TrainingError` that tells both sizes.
     func validate(_ set: ImageSet, for role: Role, subject: String) throws(TrainingError) {
+        let patches = augmentation.patchGrid
+        guard role == .test || patches <= min(set.height, set.width) else {
+            throw TrainingError(
+                .unfitImages,
+                "The protocol \(id) cuts images into \(patches) strips; those of \(subject) have "
+                    + "\(set.width)×\(set.height) pixels."
+            )
+        }
         let isCroppedLater = role == .train && augmentation.cropSize != nil
         let fits = set.height == imageSize && set.width == imageSize
         guard fits || isCroppedLater, set.channels == channels else {

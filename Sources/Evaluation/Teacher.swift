@@ -91,7 +91,7 @@ public struct Teacher {
     ///   - fingerprint: What tells them from other images.
     ///   - precision: Type in which the network is computed.
     /// - Returns: Share of the images whose class it finds.
-    /// - Throws: `TrainingError` if it is no better than twice chance, if classes are exchanged, or
+    /// - Throws: `TrainingError` if it is hardly better than chance, if classes are exchanged, or
     ///   if it was better on the same images when it was trained.
     func checkedAccuracy(
         on test: ImageSet,
@@ -123,7 +123,9 @@ public struct Teacher {
             )
         }
         let percent = Int((accuracy * 100).rounded())
-        guard accuracy > min(2 / Double(classCount), 0.9) else {
+        // Chance, and a tenth of the way from there to a perfect teacher, at most chance once more.
+        let chance = 1 / Double(classCount)
+        guard accuracy > chance + min(chance, 0.1 * (1 - chance)) else {
             throw refused(
                 "finds the class of \(percent) % of the test images, hardly more than chance."
             )

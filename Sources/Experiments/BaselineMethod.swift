@@ -31,6 +31,10 @@ public enum BaselineMethod: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether some images of a set are a smaller set of the same method; others choose or optimise
+    /// a set as a whole.
+    var isNested: Bool { self == .random || self == .dit }
+
     /// Its name in the costs and in progress: `baseline dm`.
     var stage: String { "baseline \(rawValue)" }
 

@@ -58,6 +58,15 @@ extension Pipeline {
                     + "sample.imagesPerClass, which is \(made)."
             )
         }
+        let whole = recipe.baselines.filter { BaselineMethod(rawValue: $0)?.isNested == false }
+        if let fewer = wanted.first(where: { $0 < made }), let method = whole.first {
+            throw RunError(
+                .invalidSettings,
+                "evaluate.imagesPerClass has \(fewer), but \(method) makes a set of \(made) images "
+                    + "a class as a whole, of which a part is none of its sets. Make one run for "
+                    + "each number, or a grid for `distill compare`, which does."
+            )
+        }
         return wanted.isEmpty ? [nil] : wanted.map { $0 }
     }
 
@@ -82,7 +91,10 @@ extension Pipeline {
         let all = try ImageFolder(folder.path(place))
         var options = try evaluationOptions(method: method, network: network)
         var files: any LabelledImages = all
-        if let count {
+        if method.hasPrefix(BaselineMethod.idc.rawValue), !method.hasPrefix("idc-1") {
+            // All images that are decoded of the stored ones.
+            options.storedImagesPerClass = recipe.sample.imagesPerClass
+        } else if let count {
             let chosen = try recipe.evaluate.choose.choose(count, of: all, seed: seed)
             (files, options.choice) = (chosen.images, chosen.record)
         }

@@ -110,6 +110,7 @@ public final class Pipeline {
     /// recipe says so.
     public func run() throws {
         try requireKnown(recipe.baselines)
+        _ = try requestedCounts()
         try requireKnownNetworks()
         if pretrainsHere { try pretrain() }
         try finetune()

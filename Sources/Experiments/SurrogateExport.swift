@@ -106,17 +106,21 @@ public struct SurrogateExport {
         return images.count
     }
 
-    /// Only what belongs to a surrogate: a run may hold more.
+    /// The image files under their own names, and what tells of them: a run may hold more.
     private func copy(to output: URL) throws {
-        let writer = try SurrogateWriter(folder: output, classNames: images.classNames)
-        var entries = [SurrogateEntry]()
-        for (label, places) in images.indicesByClass().enumerated() {
-            for (index, place) in places.enumerated() {
-                try writer.write(try images.image(at: place), label: label, index: index)
-                entries.append(SurrogateEntry(label: label, index: index, seed: 0))
-            }
+        let manager = FileManager.default
+        for name in images.classNames {
+            try manager.createDirectory(
+                at: output.appendingPathComponent(name),
+                withIntermediateDirectories: true
+            )
         }
-        try writer.finish(entries, summary: "Exported from \(source.lastPathComponent).")
+        let names = (0..<images.count).map(images.identifier(at:))
+        for name in names + ["README.md", "metadata.jsonl"] {
+            let file = source.appendingPathComponent(name)
+            guard manager.fileExists(atPath: file.path) else { continue }
+            try manager.copyItem(at: file, to: output.appendingPathComponent(name))
+        }
     }
 
     private func tensors() throws -> StateDictionary {

@@ -49,7 +49,7 @@ extension Teacher {
                     network: network,
                     imageSize: imageSize,
                     channels: 3,
-                    statistics: .imageNet,
+                    statistics: network == .efficientNetLite0 ? .efficientNetLite : .imageNet,
                     classNames: classNames,
                     origin: url.path
                 )

@@ -111,7 +111,7 @@ extension TrainedNetwork {
 
 extension ChannelStatistics {
     /// Those that the weights of EfficientNet-Lite0 expect.
-    static let efficientNetLite = ChannelStatistics(
+    package static let efficientNetLite = ChannelStatistics(
         mean: [Double](repeating: EfficientNetLite.publishedStatistics.mean, count: 3),
         deviation: [Double](repeating: EfficientNetLite.publishedStatistics.deviation, count: 3)
     )

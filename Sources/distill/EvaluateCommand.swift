@@ -102,6 +102,15 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: OutputOptions
 
+    func validate() throws {
+        if let memory, !(0...1e6).contains(memory) {
+            throw ValidationError("--memory is in gigabytes: expected 0 to 1000000.")
+        }
+        if let imagesPerClass, imagesPerClass < 1 {
+            throw ValidationError("--images-per-class must be at least 1.")
+        }
+    }
+
     func run() throws {
         try Failure.reporting {
             let environment = try compute.environment()

@@ -20,6 +20,8 @@ struct ExitCodeTests {
             ],
             ["evaluate", "--train", "nowhere", "--test", "nowhere", "--network", "resnet-51"],
             ["evaluate", "--train", "nowhere", "--test", "nowhere", "--protocol", "gu-hard-29"],
+            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--memory", "inf"],
+            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--images-per-class", "0"],
         ]
     )
     func usage(arguments: [String]) throws {

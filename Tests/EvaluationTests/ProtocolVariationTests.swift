@@ -32,6 +32,7 @@ struct ProtocolVariationTests {
         arguments: [
             ("gu-hard-23", "expected one of gu-hard-28"), ("gu-hard-28+size=32", "as they are"),
             ("gu-hard-64+temperature=3", "labels are hard"), ("gu-hard-64+epochs", "a number"),
+            ("rded-soft-300+temperature=inf", "at most a billion"),
             ("gu-hard-64+epochs=0", "above 0"), ("gu-hard-64+epochs=2.5", "whole number"),
             ("gu-hard-64+batch=2+batch=3", "each name once"), ("fkd-300+patches=2", "no patches"),
             ("fkd-300+color=2", "expected size"),

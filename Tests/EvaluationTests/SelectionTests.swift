@@ -91,6 +91,28 @@ struct SelectionTests {
         #expect(found.classNames == ["across", "down"])
     }
 
+    @Test("a set decoded of fewer stored images is counted and trained as those")
+    func storedImages() throws {
+        var options = EvaluationOptions.short(epochs: nil)
+        options.storedImagesPerClass = 1
+        var steps = 0
+        #expect(throws: EvaluationInterruption.self) {
+            try evaluate(train: .lines(8), test: test, options: options) { event in
+                if case .training(.step(_, of: let all, loss: _, learningRate: _), _, _, _) = event
+                {
+                    steps = all
+                }
+                return .stop
+            }
+        }
+        // One image a class: 3000 epochs; the eight training images are one batch.
+        #expect(steps == 3000)
+        options.epochs = 1
+        let result = try evaluate(train: .lines(8), test: test, options: options)
+        #expect(result.imagesPerClass == 1)
+        #expect(result.train.images == 8)
+    }
+
     @Test("the 95 % interval is that of Student's t")
     func interval() {
         // Deviation 0.2, three values: 4.303 · 0.2 / √3.

@@ -42,12 +42,21 @@ public struct GridPlan: Sendable {
         let paths = Set(grid.vary.joined().map(\.path))
         for path in paths { try GridPlan.requireFree(path) }
         let variation = Variation(paths: paths, base: grid.recipe)
-        base = try variation.values(of: grid.recipe)
+        let values = try variation.values(of: grid.recipe)
+        base = values
+        // A setting that does not exist is found here, with the nearest one that does.
+        let variations = try GridPlan.variations(grid)
+        if let group = paths.first(where: { values[$0] == nil }) {
+            throw RecipeError(
+                "vary.\(group): this is a group of settings: name one of them, such as "
+                    + "\(group).NAME."
+            )
+        }
 
         var units = UnitList(variation)
         var cells = [GridCell]()
         var known = Set<String>()
-        for recipe in try GridPlan.variations(grid) {
+        for recipe in variations {
             for method in grid.methods {
                 for count in grid.imagesPerClass.sorted() {
                     let made =
@@ -144,6 +153,8 @@ extension GridCell {
         own.evaluate.networks = [network]
         own.evaluate.seeds = [seed]
         own.evaluate.imagesPerClass = [imagesPerClass]
+        // A cell has one result.
+        own.evaluate.floatImages = false
         self.recipe = own
     }
 }
