@@ -122,7 +122,7 @@ public struct GradientMatching: Codable, Sendable, Equatable {
     ) -> [Tensor] {
         let weights = compared(of: classifier)
         var sums = [Tensor]()
-        for part in parts(of: batch, options.imagesAtOnce) {
+        for part in parts(of: batch, size(options, classifier)) {
             let loss = loss(classifier, part.batch, options) * part.share
             let gradients = required(Tensor.gradients(of: [loss], by: weights), weights)
             sums = sums.isEmpty ? gradients : zip(sums, gradients).map { $0 + $1 }
@@ -134,6 +134,7 @@ public struct GradientMatching: Codable, Sendable, Equatable {
     ///
     /// With more images than are computed at once their gradients are added up first, and every
     /// part is computed once more for its share of the derivative: the same numbers up to rounding.
+    /// A network with batch norms gets all images at once, since each is changed by the others.
     ///
     /// - Parameters:
     ///   - real: `gradients(of:on:options:)` of the real images.
@@ -148,7 +149,7 @@ public struct GradientMatching: Codable, Sendable, Equatable {
         options: Options = Options()
     ) -> (distance: Double, gradient: Tensor) {
         let weights = compared(of: classifier)
-        let parts = parts(of: synthetic, options.imagesAtOnce)
+        let parts = parts(of: synthetic, size(options, classifier))
         guard parts.count > 1 else {
             let images = leaf(synthetic.images)
             let loss = loss(classifier, (images, synthetic.labels), options)
@@ -182,6 +183,11 @@ public struct GradientMatching: Codable, Sendable, Equatable {
         withAutocast(options.precision, on: batch.images.device) {
             classifier(classifier.inPreferredOrder(batch.images))
         }.converted(to: .float32).crossEntropy(to: batch.labels)
+    }
+
+    /// How many images are computed at once; 0 for all.
+    private func size(_ options: Options, _ classifier: any ImageClassifier) -> Int {
+        classifier.containsBatchNorm ? 0 : options.imagesAtOnce
     }
 
     /// Neighbouring images of a batch, and which share of all they are.

@@ -16,11 +16,17 @@ public struct RealImages {
     /// - Parameters:
     ///   - set: The images, on the device where they are used; every class has one.
     ///   - statistics: What images are normalised by; nil: mean and deviation of the set.
-    /// - Throws: `TrainingError` if a class has no image.
+    /// - Throws: `TrainingError` if a class has no image, or if the set stays in its files.
     public init(
         _ set: ImageSet,
         normalizedBy statistics: ChannelStatistics? = nil
     ) throws(TrainingError) {
+        guard !set.isStreamed else {
+            throw TrainingError(
+                .unfitImages,
+                "The training set stays in its files; methods that optimise images need it in memory."
+            )
+        }
         try set.requireImagesInEveryClass("The training set")
         self.set = set
         self.statistics = statistics ?? ChannelStatistics(of: set)
@@ -62,8 +68,9 @@ public struct RealImages {
             throw TrainingError(
                 .malformedSet,
                 "The class \(set.classNames[label]) has \(chosen[label].count) images, but "
-                    + "\(imagesPerClass) are to be made of them. Ask for fewer images of each class, "
-                    + "or begin with noise."
+                    + "\(imagesPerClass) are needed to begin with. Ask for fewer images of each class; "
+                    + "dm may begin with noise (dm.initialization), and idc with a smaller "
+                    + "idc.factor."
             )
         }
         return chosen.flatMap(\.self)

@@ -106,6 +106,16 @@ public struct EvaluationSet {
         self.fingerprint = fingerprint
     }
 
+    /// The first images of every class, to measure how long all of them take.
+    package func part(imagesPerClass: Int) -> EvaluationSet {
+        var counts = [Int](repeating: 0, count: images.classCount)
+        let places = images.labels.indices.filter { place in
+            counts[images.labels[place]] += 1
+            return counts[images.labels[place]] <= imagesPerClass
+        }
+        return EvaluationSet(images: images.subset(places), path: path, fingerprint: fingerprint)
+    }
+
     /// What a result says of the set.
     var identity: EvaluationResult.Dataset {
         EvaluationResult.Dataset(path: path, fingerprint: fingerprint, images: images.count)

@@ -64,8 +64,9 @@ extension EvaluationProtocol {
         )
     }
 
-    /// Half of the machine's memory, in bytes.
-    public static var usualMemory: Int { Int(ProcessInfo.processInfo.physicalMemory / 2) }
+    /// An eighth of the machine's memory, in bytes: while a set is loaded and put into order there are
+    /// three copies of it, and a test set beside it.
+    public static var usualMemory: Int { Int(ProcessInfo.processInfo.physicalMemory / 8) }
 
     /// Whether all images are squares of one size, told by decoding them.
     private func haveOneSquareSize(_ images: some LabelledImages) throws -> Bool {

@@ -42,6 +42,16 @@ struct EvaluationRun {
             _ = try progress(.ignoredCheckpoint(reason))
             return
         }
+        let needsNetwork = plan.networkFile.map {
+            !FileManager.default.fileExists(atPath: $0.path) && !saved.record.finished.isEmpty
+        }
+        guard needsNetwork != true else {
+            throw TrainingError(
+                .invalidOption,
+                "\(checkpoint.path) is past the first seed, whose network was not kept. Remove it to "
+                    + "train that network again, or leave out --save."
+            )
+        }
         record = saved.record
         pending = record.current == nil ? nil : saved.tensors
         let stepsPerEpoch = plan.trainingOptions(seed: 0)

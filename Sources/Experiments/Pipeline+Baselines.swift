@@ -10,7 +10,7 @@ import Training
 extension Pipeline {
     /// Makes the surrogate of another method in `baselines/<method>/`.
     ///
-    /// - Parameter name: `random`, `k-center`, `herding`, `dit` or `dm`.
+    /// - Parameter name: the name of a `BaselineMethod`.
     /// - Throws: `RunError` for another method or settings that do not fit.
     public func baseline(_ name: String) throws {
         try requireKnown([name])

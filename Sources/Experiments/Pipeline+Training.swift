@@ -254,7 +254,7 @@ enum Finetuning {
     case plain
 
     /// The stage in costs, logs and progress.
-    var stage: String { self == .minimax ? "finetune" : BaselineMethod.dit.stage }
+    var stage: String { self == .minimax ? "finetune" : "finetune dit" }
     /// Name of the file of the fine-tuned weights.
     var result: String { self == .minimax ? "finetuned" : "dit-finetuned" }
     /// Name of the file of an unfinished fine-tuning.

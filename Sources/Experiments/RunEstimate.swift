@@ -246,7 +246,7 @@ extension Pipeline {
     }
 }
 
-/// Measures four epochs of training and two looks at the test set.
+/// Measures four epochs of training and two looks at a part of the test set.
 ///
 /// - Returns: The time of a whole training with one seed, and its number of epochs.
 func estimateOneSeed(
@@ -257,11 +257,20 @@ func estimateOneSeed(
     teacher: Teacher? = nil
 ) throws -> (seconds: Double, epochs: Int) {
     let classCount = train.images.classCount
+    let perClass = Double(train.images.count) / Double(max(classCount, 1))
     let usual = options.evaluationProtocol.epochs(
-        imagesPerClass: train.images.count / max(classCount, 1),
+        imagesPerClass: Int(perClass.rounded()),
         classCount: classCount
     )
     let epochs = options.epochs ?? usual
+    let looks = TrainingOptions(
+        epochs: epochs,
+        evaluations: options.evaluations,
+        firstLook: options.evaluationProtocol.firstLook
+    )
+    let lookCount = (1...max(epochs, 1)).count(where: looks.looksAtTestSet)
+    let part = test.part(imagesPerClass: 50)
+    let whole = Double(test.images.count) / Double(part.images.count)
     var few = options
     few.epochs = 4
     few.evaluations = 2
@@ -270,7 +279,7 @@ func estimateOneSeed(
     few.evaluationProtocol.looksAtOnce()
     _ = try evaluate(
         train: train,
-        test: test,
+        test: teacher == nil ? part : test,
         options: few,
         on: device,
         teacher: teacher
@@ -281,6 +290,7 @@ func estimateOneSeed(
     guard marks.count == 4 else { return (0, epochs) }
     // An epoch is told of after its look at the test set, if it has one: 2 and 4 do.
     let epoch = (marks[2] - marks[1]) / .seconds(1)
-    let look = max(0, (marks[3] - marks[2]) / .seconds(1) - epoch)
-    return (epoch * Double(epochs) + look * Double(min(options.evaluations, epochs)), epochs)
+    let look =
+        max(0, (marks[3] - marks[2]) / .seconds(1) - epoch) * (teacher == nil ? whole : 1)
+    return (epoch * Double(epochs) + look * Double(lookCount), epochs)
 }

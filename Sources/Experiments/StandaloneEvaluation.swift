@@ -159,7 +159,8 @@ public struct StandaloneEvaluation {
                 )
             ],
             memoryBytes: Memory.peakBytes(on: environment.device),
-            diskBytes: 0
+            diskBytes: settings.softLabels == nil
+                ? 0 : 2 * train.images.count * train.images.classCount * one.epochs
         )
     }
 

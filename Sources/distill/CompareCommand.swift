@@ -89,8 +89,9 @@ struct Compare: ParsableCommand {
         }
     }
 
-    private func numbers() throws -> PublishedNumbers? {
-        try published.map {
+    /// Those that were asked for, now or when the page was made before.
+    private func numbers(_ folder: URL) throws -> PublishedNumbers? {
+        try (published ?? ComparisonReport.publishedDataset(folder)).map {
             try PublishedNumbers(
                 contentsOf: InstalledFiles.url("Resources/published.csv"),
                 dataset: $0
@@ -99,6 +100,7 @@ struct Compare: ParsableCommand {
     }
 
     private func work(_ grid: Grid, _ folder: URL) throws {
+        let published = try numbers(folder)
         let comparison = try Comparison(
             grid,
             in: folder,
@@ -110,14 +112,17 @@ struct Compare: ParsableCommand {
             if messages.json { try Output.json(estimate) } else { Output.line(estimate.text) }
             return
         }
+        var failure: (any Error)?
         if cell.isEmpty {
             try comparison.run()
         } else {
-            for key in cell { try comparison.run(cell: key) }
+            failure = try computeCells(of: comparison)
         }
         let summary = comparison.summary()
         if summary.isComplete || cell.isEmpty {
-            let report = try ComparisonReport(comparison: folder, published: try numbers())
+            // Another process may have ended the last cell just now.
+            if summary.isComplete { try comparison.gather() }
+            let report = try ComparisonReport(comparison: folder, published: published)
             let page = try comparison.exclusively { try report.write() }
             if !messages.json {
                 Output.line(report.text)
@@ -134,6 +139,7 @@ struct Compare: ParsableCommand {
                 )
             )
         }
+        if let failure { throw failure }
         guard summary.failed.isEmpty || !cell.isEmpty else {
             throw Failure(
                 1,
@@ -141,5 +147,23 @@ struct Compare: ParsableCommand {
                     + "again. The first: \(summary.failed[0].cell): \(summary.failed[0].error)"
             )
         }
+    }
+
+    /// Computes the cells that were named; one that fails does not stop the others.
+    ///
+    /// - Parameter comparison: The grid.
+    /// - Returns: What the first of them failed with.
+    /// - Throws: What every cell would fail with: a signal, an unknown key.
+    private func computeCells(of comparison: Experiments.Comparison) throws -> (any Error)? {
+        let keys = Set(comparison.plan.cells.map(\.key))
+        var first: (any Error)?
+        for key in cell {
+            do {
+                try comparison.run(cell: key)
+            } catch  where keys.contains(key) && !(error is InterruptedError) {
+                first = first ?? error
+            }
+        }
+        return first
     }
 }

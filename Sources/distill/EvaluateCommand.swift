@@ -91,7 +91,7 @@ struct Evaluate: ParsableCommand {
     @Option(
         help: """
             Gigabytes of images kept in memory; larger sets are read from their files in every \
-            epoch (default: half of the machine's memory).
+            epoch (default: an eighth of the machine's memory).
             """
     )
     var memory: Double?

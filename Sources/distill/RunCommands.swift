@@ -219,7 +219,13 @@ struct MakeReport: ParsableCommand {
 
     private func page(_ url: URL) throws -> URL {
         if ComparisonReport.isComparison(url) {
-            return try ComparisonReport(comparison: url).write()
+            let published = try ComparisonReport.publishedDataset(url).map {
+                try PublishedNumbers(
+                    contentsOf: InstalledFiles.url("Resources/published.csv"),
+                    dataset: $0
+                )
+            }
+            return try ComparisonReport(comparison: url, published: published).write()
         }
         if !RunIndex.isRun(url), let index = RunIndex(folder: url) { return try index.write() }
         return try Report(run: url).write()

@@ -120,6 +120,12 @@ struct CompareTests {
             #expect((failed[0]["error"] as? String)?.contains("model.weights") == true)
             let one = try compare(folder, ["-o", "run", "--cell", "dit_1_convnet-3_seed0"])
             #expect(one.exitCode == 66, "\(one.errors)")
+            // A named cell that fails does not stop those named after it.
+            let keys = ["dit_1_convnet-3_seed0", "random_1_convnet-3_seed0"]
+            let two = try compare(folder, ["-o", "two"] + keys.flatMap { ["--cell", $0] })
+            #expect(two.exitCode == 66, "\(two.errors)")
+            let second = folder.appendingPathComponent("two/cells/\(keys[1])/results.json")
+            #expect(FileManager.default.fileExists(atPath: second.path))
 
             try FileManager.default.moveItem(at: hidden, to: model)
             let mended = try compare(folder, ["-o", "run"])

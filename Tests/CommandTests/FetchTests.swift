@@ -50,7 +50,7 @@ private final class WebServer {
     deinit { kill(process.processIdentifier, SIGKILL) }
 }
 
-@Suite("Downloads", .timeLimit(.minutes(10)))
+@Suite("Downloads", .timeLimit(.minutes(2)))
 struct FetchTests {
     /// A server with one file, and a manifest that names it.
     private func withServer(

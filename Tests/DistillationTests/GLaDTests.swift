@@ -12,7 +12,7 @@ private struct CoarsePrior: GenerativePrior {
 
     func requireImages(height: Int, width: Int, channels: Int) throws {}
 
-    func latents(of images: Tensor) -> Tensor { images.averagePooled(kernelSize: 4) }
+    func latents(of images: Tensor) -> Tensor { images.averagePooled(kernelSize: 2) }
 
     func map(of latents: Tensor, before layer: Int) -> Tensor {
         layer == 0 ? latents : latents.interpolated(height: 16, width: 16, bilinear: false)
@@ -201,10 +201,7 @@ struct GLaDTests {
         let before = try loss()
         try method.run { _, _ in true }
         let after = try loss()
-        // Sixteen latents an image leave the gradients of DC little room: the same loss was reached
-        // with a quarter of the learning rate.
-        let share = kind == .dc && layer == 0 ? 0.97 : 0.9
-        #expect(after < share * before, "\(before) \(after)")
+        #expect(after < 0.9 * before, "\(before) \(after)")
     }
 
     @Test(

@@ -74,6 +74,27 @@ struct GradientMatchingGoldenTests {
         }
     }
 
+    @Test("a network with batch norms sees all images at once, whatever the bound")
+    func batchNorm() throws {
+        var generator = RandomGenerator(seed: 4, purpose: .initialization)
+        let network = try NetworkName("convnet-2-w8-batchnorm").makeClassifier(
+            imageSize: 8,
+            channels: 3,
+            classCount: 2,
+            using: &generator
+        )
+        let batch = (generator.normal([6, 3, 8, 8]), Tensor([0, 1, 0, 1, 1, 0]))
+        let other = (generator.normal([4, 3, 8, 8]), Tensor([0, 1, 0, 1]))
+        func match(_ imagesAtOnce: Int) -> (distance: Double, gradient: Tensor) {
+            let options = GradientMatching.Options(imagesAtOnce: imagesAtOnce)
+            let real = GradientMatching.dc.gradients(of: network, on: batch, options: options)
+            return GradientMatching.dc.match(real, with: other, on: network, options: options)
+        }
+        let (whole, parts) = (match(0), match(2))
+        #expect(whole.distance == parts.distance)
+        expectIdentical(whole.gradient, parts.gradient)
+    }
+
     private func expectMatch(
         _ golden: Golden,
         _ matching: GradientMatching,

@@ -1,6 +1,7 @@
 import Checkpoints
 import Evaluation
 import Foundation
+import Models
 import TestSupport
 import Testing
 import Torch
@@ -31,6 +32,31 @@ struct ResumedEvaluationTests {
             }
         }
         return events
+    }
+
+    @Test("that is past its first seed cannot keep that network any more, and says so")
+    func networkOfFirstSeed() throws {
+        try withTemporaryFolder { folder in
+            let checkpoint = folder.appendingPathComponent("evaluation.safetensors")
+            let file = folder.appendingPathComponent("network.safetensors")
+            func measure() throws -> EvaluationResult {
+                try evaluate(
+                    train: train,
+                    test: test,
+                    options: .short(),
+                    savingNetworkTo: file,
+                    checkpoint: checkpoint
+                )
+            }
+            _ = try evaluate(train: train, test: test, options: .short(), checkpoint: checkpoint)
+            let error = #expect(throws: TrainingError.self) { try measure() }
+            #expect(error?.message.contains("--save") == true)
+            try FileManager.default.removeItem(at: checkpoint)
+            let result = try measure()
+            // Once it is there, the finished measurement is read again.
+            #expect(try measure().last == result.last)
+            #expect(try TrainedNetwork(contentsOf: file).description.network == .convNet(depth: 1))
+        }
     }
 
     @Test("ends with the result of an uninterrupted one", arguments: [1, 7, 12, 15, 22])

@@ -130,6 +130,30 @@ struct GridTests {
         #expect(without.cells.allSatisfy { $0.variation == ["sample.guidance": "2"] })
     }
 
+    @Test("methods that optimise images depend on their own settings alone")
+    func pixelMethods() throws {
+        let plan = try GridPlan(
+            Grid.read(
+                yaml: """
+                    recipe: {model: {weights: pretrain, autoencoder: vae}}
+                    methods: [dm, idc-1, glad]
+                    imagesPerClass: [10]
+                    vary:
+                      - sample.guidance: [2, 4]
+                      - dm.iterations: [5, 6]
+                      - glad.iterations: [7]
+                    """
+            )
+        )
+        // Neither latents nor a diffusion model, and each once for each of its own settings.
+        #expect(
+            Set(plan.units.map(\.key)) == [
+                "dm-10", "dm-10_dm.iterations=5", "dm-10_dm.iterations=6", "idc-1-10", "glad-10",
+                "glad-10_glad.iterations=7",
+            ]
+        )
+    }
+
     @Test("models on latents and models of the grid's own share their first stages")
     func stages() throws {
         let plan = try GridPlan(

@@ -57,6 +57,25 @@ struct ChartTests {
         )
     }
 
+    @Test("Clouds of points keep those at one position; of a line the last counts")
+    func csvOfPoints() {
+        var chart = Self.lines
+        let twice: [Chart.Point] = [.init(1, 2), .init(1, 3), .init(4, 5)]
+        chart.series = [
+            .init("cloud", color: .blue, mark: .points, points: twice),
+            .init("line", color: .orange, mark: .line, points: twice),
+        ]
+        #expect(
+            chart.csv == """
+                step,"cloud, loss (nats)","line, loss (nats)"
+                1,2,3
+                1,3,
+                4,5,5
+
+                """
+        )
+    }
+
     @Test("The CSV file of bars names the categories and lists single values")
     func csvOfBars() {
         #expect(

@@ -127,6 +127,48 @@ struct ComparisonTests {
     }
 
     @Test(
+        "the epoch that the recipe chose counts, and the legend says which",
+        arguments: [
+            ("best", "chosen on the test set"), ("holdout", "held back"), ("last", "last epoch"),
+        ]
+    )
+    func selection(name: String, words: String) throws {
+        let run = try TemporaryRun(name: "tiny-selection")
+        let cells = [0.3, 0.31].enumerated().map { seed, value in
+            var cell = Self.cell("dm", 10, seed: seed, value)
+            cell["selection"] = name
+            cell["headline"] = ["values": [value + 0.2], "mean": value + 0.2]
+            return cell
+        }
+        let file: [String: Any] = [
+            "name": "tiny", "base": [:], "results": cells, "failed": [], "missing": [],
+            "shared": [],
+        ]
+        try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
+        try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        let markdown = try run.text("comparison.md")
+        #expect(markdown.contains("**50.5 ± 0.7**"), "\(markdown)")
+        #expect(markdown.contains(words))
+        #expect(try run.text("comparison.html").contains(words))
+        #expect(try run.text("comparison.csv").contains(name))
+    }
+
+    @Test("two means without any spread are no noise")
+    func noSpread() throws {
+        let run = try TemporaryRun(name: "tiny-spread")
+        let cells = [("dm", 0.5), ("dit", 0.6)].flatMap { method, value in
+            (0..<2).map { Self.cell(method, 10, seed: $0, value) }
+        }
+        let file: [String: Any] = [
+            "name": "tiny", "base": [:], "results": cells, "failed": [], "missing": [],
+            "shared": [],
+        ]
+        try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
+        try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        #expect(try run.text("comparison.md").contains("| 50.0 ± 0.0 | **60.0 ± 0.0** |"))
+    }
+
+    @Test(
         "every figure has its numbers",
         arguments: [
             "accuracy-images-convnet-3", "accuracy-time-convnet-3", "ablation-convnet-3",
@@ -183,7 +225,10 @@ struct ComparisonTests {
         let numbers = try PublishedNumbers(contentsOf: file, dataset: "imagewoof")
         let run = try Self.comparison()
         let report = try ComparisonReport(comparison: run.url, published: numbers)
+        #expect(ComparisonReport.publishedDataset(run.url) == nil)
         try report.write(gnuplot: nil)
+        #expect(ComparisonReport.publishedDataset(run.url) == "imagewoof")
+        #expect(try run.text("comparison.html").contains("--published imagewoof"))
         let markdown = try run.text("comparison.md")
         #expect(markdown.contains("| Minimax | 10 | ConvNet-6 | gu-hard-224 | 37.0 ± 1.0 |"))
         #expect(markdown.contains("| GLaD | 10 | ResNet-18 | gu-hard-224 | 31.7 ± 0.8 |"))

@@ -9,11 +9,19 @@ public struct MeasuredSet {
     public let classNames: [String]
     private let extract: (FeatureExtractor, (Int) throws -> Void) throws -> LabelledFeatures
 
-    /// A set in memory.
+    /// A set in memory; its features are an error if it stays in its files.
     public init(_ set: EvaluationSet) {
         source = set.identity
         classNames = set.images.classNames
-        extract = { try $0.labelledFeatures(of: set.images, progress: $1) }
+        extract = {
+            guard !set.images.isStreamed else {
+                throw TrainingError(
+                    .unfitImages,
+                    "\(set.path) stays in its files: measure the files themselves."
+                )
+            }
+            return try $0.labelledFeatures(of: set.images, progress: $1)
+        }
     }
 
     /// Images that are read as they are needed, of any sizes.

@@ -102,7 +102,8 @@ extension Comparison {
             let place = places.last { FileManager.default.fileExists(atPath: $0.path) }
             let all = try ImageFolder(place ?? folder(of: unit))
             let chosen = all.chosenPerClass(distributionCount, seed: UInt64(plan.grid.recipe.seed))
-            return (method, try features(all.subset(chosen.flatMap(\.self)), extractor))
+            let set = try features(all.subset(chosen.flatMap(\.self)), extractor)
+            return (method, set, try Comparison.chosenImages(of: method, in: place))
         }
         let real = try features(
             some(of: data.source, settings.neighbourCandidates),
@@ -120,7 +121,7 @@ extension Comparison {
                 tsne: Array(planes.tsne[..<start])
             )
         ]
-        for (method, set) in sets {
+        for (method, set, sources) in sets {
             let range = start..<start + set.count
             start += set.count
             let measures = try? PrecisionRecall(generated: set.features, real: shown.features)
@@ -136,6 +137,7 @@ extension Comparison {
                             subject: "the real images",
                             other: method
                         ),
+                        besides: sources,
                         around: mean
                     ),
                     nearestSibling: Comparison.nearest(set, in: nil, around: mean),
@@ -211,11 +213,34 @@ extension Comparison {
         return (pairs(PrincipalComponents(of: points).projected(points)), pairs(embedding.places))
     }
 
+    /// The real image that each image is, by their names, for methods that choose real images.
+    private static func chosenImages(of method: String, in place: URL?) throws -> [String: String] {
+        let choosing: [BaselineMethod?] = [.random, .kCenter, .herding]
+        guard let place, choosing.contains(BaselineMethod(rawValue: method)) else { return [:] }
+        let text = try String(
+            contentsOf: place.appendingPathComponent("metadata.jsonl"),
+            encoding: .utf8
+        )
+        struct Line: Decodable {
+            let file_name: String
+            let source: String?
+        }
+        let lines = try text.split(separator: "\n").map {
+            try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+        }
+        return Dictionary(
+            lines.compactMap { line in line.source.map { (line.file_name, $0) } },
+            uniquingKeysWith: { first, _ in first }
+        )
+    }
+
     /// For every image the cosine to the most similar one of its class, in another set or among its
-    /// siblings, around the middle of the real images; nothing where it has none.
+    /// siblings, around the middle of the real images; nothing where it has none. An image that is
+    /// a real one does not count as similar to itself.
     private static func nearest(
         _ set: LabelledFeatures,
         in other: LabelledFeatures?,
+        besides sources: [String: String] = [:],
         around mean: Tensor
     ) -> [Double] {
         func unit(_ features: Tensor) -> Tensor {
@@ -230,6 +255,13 @@ extension Comparison {
             let a = unit(set.features.gathered(own[label]))
             let b = unit((other ?? set).features.gathered(candidates[label]))
             var cosines = a.matmul(b.transposed(0, 1))
+            if let other, !sources.isEmpty {
+                let itself = own[label].flatMap { place -> [Float] in
+                    let source = sources[set.identifiers[place]]
+                    return candidates[label].map { other.identifiers[$0] == source ? 4 : 0 }
+                }
+                cosines = cosines - Tensor(itself, shape: cosines.shape)
+            }
             if other == nil {
                 let count = own[label].count
                 cosines =

@@ -26,7 +26,7 @@ private struct CellResult: Encodable {
     let cell: GridCell
     let distillation: DistillationCost?
 
-    private enum Keys: CodingKey { case cell, variation, unit, distillation }
+    private enum Keys: CodingKey { case cell, variation, unit, headline, distillation }
 
     func encode(to encoder: any Encoder) throws {
         try result.encode(to: encoder)
@@ -34,6 +34,7 @@ private struct CellResult: Encodable {
         try container.encode(cell.key, forKey: .cell)
         try container.encode(cell.variation, forKey: .variation)
         try container.encode(cell.unit, forKey: .unit)
+        try container.encode(result.headline, forKey: .headline)
         try container.encodeIfPresent(distillation, forKey: .distillation)
     }
 }
@@ -117,8 +118,9 @@ extension Comparison {
         let all = own + before
         guard let first = all.first else { return nil }
         return DistillationCost(
-            seconds: own.reduce(0) { $0 + $1.seconds } * share
-                + before.reduce(0) { $0 + $1.seconds },
+            seconds: own.reduce(0) {
+                $0 + $1.seconds * ($1.stage.hasPrefix("finetune") ? 1 : share)
+            } + before.reduce(0) { $0 + $1.seconds },
             peakMemoryBytes: all.map(\.peakMemoryBytes).max() ?? 0,
             device: first.device
         )

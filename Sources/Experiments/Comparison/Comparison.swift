@@ -186,8 +186,8 @@ public final class Comparison {
             try linkResults(of: needed, into: unit)
         }
         do {
-            observer.note("shared: \(unit.key)")
             let pipeline = try pipeline(unit.recipe, in: folder(of: unit))
+            observer.note("shared: \(unit.key)")
             switch unit.work {
             case .encode: try pipeline.encode()
             case .pretrain: try pipeline.pretrain()

@@ -34,7 +34,7 @@ public struct SharedUnit: Sendable, Equatable {
     var images: [String] {
         switch work {
         case .sample: ["surrogate"]
-        case .baseline(let method): ["baselines/\(method)", "baselines/\(method)-decoded"]
+        case .baseline(let method): ["baselines/\(method)"]
         case .encode, .pretrain, .finetune, .features: []
         }
     }
@@ -100,13 +100,20 @@ extension SharedUnit.Work {
                 own.dit = recipe.dit
                 if recipe.dit.finetunes { own.finetune = recipe.finetune }
                 takeSampling()
-            default:
-                // Whatever settings the method has: only what belongs to other stages is left out.
-                own = recipe
-                own.finetune = FinetuneSettings()
-                own.evaluate = EvaluateSettings()
-                if recipe.model.weights != "pretrain" { own.pretrain = PretrainSettings() }
-                takeSampling()
+            case .dm:
+                own.dm = recipe.dm
+                own.sample.imagesPerClass = imagesPerClass
+            case .idc1, .idc:
+                own.idc = recipe.idc
+                own.sample.imagesPerClass = imagesPerClass
+            case .glad:
+                own.glad = recipe.glad
+                own.model.autoencoder = recipe.model.autoencoder
+                own.model.decoder = recipe.model.decoder
+                own.sample.imagesPerClass = imagesPerClass
+            case nil:
+                // A name that no method has is refused before any work.
+                break
             }
             own.baselines = [name]
         }
@@ -124,10 +131,10 @@ extension SharedUnit.Work {
         case .sample: return model + [.finetune]
         case .baseline(let name):
             switch BaselineMethod(rawValue: name) {
-            case .random: return []
+            case .random, .dm, .idc1, .idc, .glad: return []
             case .kCenter, .herding: return recipe.coreset.features == "train" ? [.features] : []
             case .dit: return (recipe.dit.finetunes ? latents : []) + model
-            default: return latents + model
+            case nil: return []
             }
         }
     }

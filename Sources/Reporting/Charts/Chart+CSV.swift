@@ -55,15 +55,24 @@ extension Chart {
         }
         var lines = [header.map(Self.quoted).joined(separator: ",")]
 
+        // Of two values of a line at one position the last counts; clouds of points keep all.
         let points = series.map { series in
-            Dictionary(series.points.map { ($0.x, $0) }, uniquingKeysWith: { _, last in last })
+            Dictionary(series.points.map { ($0.x, [$0]) }) {
+                series.mark == .points ? $0 + $1 : $1
+            }
         }
-        for (row, position) in positions.enumerated() {
+        let rows = positions.enumerated().flatMap { row, position in
+            (0..<max(1, points.map { $0[position]?.count ?? 0 }.max() ?? 1)).map {
+                (row, position, $0)
+            }
+        }
+        for (row, position, place) in rows {
             var fields = [
                 x.categories.isEmpty ? Self.digits(position) : Self.quoted(x.categories[row])
             ]
             for (points, columns) in zip(points, columns) {
-                let point = points[position]
+                let here = points[position] ?? []
+                let point = place < here.count ? here[place] : nil
                 fields.append(Self.digits(point?.y))
                 if columns.deviation != nil { fields.append(Self.digits(point?.deviation)) }
                 for index in columns.samples.indices {

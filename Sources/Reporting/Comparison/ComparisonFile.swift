@@ -70,7 +70,7 @@ package struct ComparisonFile: Decodable, Sendable {
     static func read(_ file: RunFile) throws -> ComparisonFile {
         let comparison = try file.decoded(ComparisonFile.self)
         for cell in comparison.results {
-            guard let fault = cell.result.last.fault else { continue }
+            guard let fault = (cell.result.headline ?? cell.result.last).fault else { continue }
             throw ReportError.malformed(
                 file.path,
                 "the cell \(cell.key) \(fault)",
@@ -92,7 +92,9 @@ package struct ComparisonGroup: Sendable {
     package var variation: [String: String]
     /// Seeds of the networks, rising.
     package var seeds: [Int]
-    /// Accuracies after the last epoch, in the order of the seeds.
+    /// The epoch that counts: `last`, `best` or `holdout`.
+    package var selection: String
+    /// Accuracies at that epoch, in the order of the seeds.
     package var values: [Double]
     package var bestValues: [Double]
     package var distillation: ComparisonFile.Distillation?
@@ -119,7 +121,12 @@ package struct ComparisonGroup: Sendable {
                 $0.method.id == result.method && $0.imagesPerClass == result.imagesPerClass
                     && $0.network == result.network && $0.variation == cell.variation
             }
-            let pairs = Array(zip(result.seeds ?? [groups.count], result.last.values))
+            let pairs = Array(
+                zip(
+                    result.seeds ?? [groups.count],
+                    (result.headline ?? result.last).values
+                )
+            )
             if let index {
                 groups[index].seeds += pairs.map(\.0)
                 groups[index].values += pairs.map(\.1)
@@ -136,6 +143,7 @@ package struct ComparisonGroup: Sendable {
                         classes: result.classes,
                         variation: cell.variation,
                         seeds: pairs.map(\.0),
+                        selection: result.selection ?? "last",
                         values: pairs.map(\.1),
                         bestValues: result.best?.values ?? [],
                         distillation: cell.distillation,

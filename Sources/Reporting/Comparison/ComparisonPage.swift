@@ -83,7 +83,7 @@ struct ComparisonPage {
         findings = tables.first { !$0.table.hasSettings }.map { Self.findings($0.table) } ?? []
         gaps = Self.gaps(file, figures)
         self.tables = tables.map { Self.table($0.title, $0.table) }
-        legend = ComparisonText.legend
+        legend = tables.first.map { ComparisonText.legend($0.table) } ?? ""
         self.figures = figures
         hasFigures = !figures.isEmpty
         self.published = published.map(Self.published)
@@ -101,7 +101,9 @@ struct ComparisonPage {
         self.grid = grid.map { $0.trimmingCharacters(in: .newlines) }
         let path = ShellWord.quoted(url.relativePath)
         let resolved = ShellWord.quoted(url.relativePath + "/grid.resolved.yaml")
-        repeatCommand = "distill compare \(resolved) --output \(path)"
+        repeatCommand =
+            "distill compare \(resolved) --output \(path)"
+            + (published.map { " --published \($0.dataset)" } ?? "")
         rebuildCommand = "distill report \(path)"
     }
 

@@ -45,6 +45,18 @@ public struct ComparisonReport: Sendable {
         self.published = published
     }
 
+    /// The file that keeps for which dataset published numbers were asked.
+    private static let publishedFile = "published.txt"
+
+    /// The dataset whose published numbers were shown when the page was made; nil for none.
+    ///
+    /// - Parameter folder: The folder of the comparison.
+    /// - Returns: The name of the dataset.
+    public static func publishedDataset(_ folder: URL) -> String? {
+        let file = RunFile(url: folder.appending(path: publishedFile))
+        return (try? file.text())?.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
     /// Writes tables, figures and page.
     ///
     /// - Returns: The page.
@@ -56,6 +68,7 @@ public struct ComparisonReport: Sendable {
     @discardableResult
     package func write(gnuplot: Gnuplot?) throws -> URL {
         let tables = self.tables
+        if let published { try save(published.dataset + "\n", Self.publishedFile) }
         try save(
             ComparisonText.csv(tables.map(\.table), base: file.base),
             "comparison.csv"
@@ -103,14 +116,15 @@ public struct ComparisonReport: Sendable {
                 ? "Settings are compared with each other in every column."
                 : "Methods are compared with each other in every row."
             return "## \(title)\n\n\(ComparisonText.markdown(table))\n"
-                + "\(ComparisonText.legend) \(competitors)\n"
+                + "\(ComparisonText.legend(table)) \(competitors)\n"
         }
         if let published {
             parts.append(
                 """
                 ## Published numbers on \(published.dataset)
 
-                Not measured here: as others report them, with their own code and machines.
+                Not measured here: as others report them, with their own code and machines, mostly \
+                at the best epoch on the test set.
 
                 \(published.markdown)
                 """

@@ -41,6 +41,11 @@ package struct ComparisonTable: Sendable {
     package var rows: [Row]
     package var hasSettings: Bool
 
+    /// The epochs that count: `last`, `best`, `holdout`.
+    package var selections: Set<String> {
+        Set(rows.flatMap(\.entries).compactMap { $0?.group.selection })
+    }
+
     /// The grid's own recipe: every row compares the methods.
     package init(methodsOf groups: [ComparisonGroup]) {
         let own = groups.filter(\.variation.isEmpty)
@@ -112,8 +117,11 @@ package struct ComparisonTable: Sendable {
             let welch = Significance.welch(best.values, group.values)
             let paired =
                 best.seeds == group.seeds ? Significance.paired(best.values, group.values) : nil
+            let areSeveral = min(best.values.count, group.values.count) > 1
+            // Without any spread on both sides no seed explains the difference.
             let verdict: Verdict =
-                welch.map { $0 < Significance.level ? .lower : .noise } ?? .unknown
+                welch.map { $0 < Significance.level ? .lower : .noise }
+                ?? (areSeveral ? .lower : .unknown)
             return Entry(group: group, verdict: verdict, welch: welch, paired: paired)
         }
     }

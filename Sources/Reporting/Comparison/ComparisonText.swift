@@ -1,11 +1,26 @@
 /// The tables as text for papers, pages and spreadsheets.
 package enum ComparisonText {
     /// What the marks of a table mean.
-    package static let legend = """
-        Mean accuracy on the test set in percent after the last epoch, ± the sample standard \
-        deviation over the seeds. Bold: the highest mean of those compared. ≈: not to be told from \
-        it (Welch's test over the seeds, p ≥ 0.05). ?: a single seed, so nothing can be said.
+    ///
+    /// - Parameter table: The table.
+    /// - Returns: A few sentences.
+    package static func legend(_ table: ComparisonTable) -> String {
         """
+        Mean accuracy on the test set in percent \(epoch(table)), ± the sample standard deviation \
+        over the seeds. Bold: the highest mean of those compared. ≈: not to be told from it \
+        (Welch's test over the seeds, p ≥ 0.05). ?: a single seed, so nothing can be said.
+        """
+    }
+
+    /// The epoch that counts, in words.
+    private static func epoch(_ table: ComparisonTable) -> String {
+        switch table.selections {
+        case ["best"]: "at the best epoch, which was chosen on the test set, as published"
+        case ["holdout"]: "at the epoch that training images held back have chosen"
+        case ["last"], []: "after the last epoch"
+        default: "at the epoch that the settings say"
+        }
+    }
 
     private static func mark(_ verdict: ComparisonTable.Verdict) -> String {
         switch verdict {
@@ -77,7 +92,7 @@ package enum ComparisonText {
     package static func csv(_ tables: [ComparisonTable], base: [String: String]) -> String {
         let paths = base.keys.sorted()
         var lines = [
-            (["method", "imagesPerClass", "network", "protocol", "epochs"] + paths + [
+            (["method", "imagesPerClass", "network", "protocol", "epochs", "selection"] + paths + [
                 "seeds", "mean", "sampleDeviation", "values", "bestEpochMean", "comparedWith",
                 "verdict", "welch", "paired", "distillationSeconds", "distillationMemoryBytes",
                 "evaluationSeconds",
@@ -90,6 +105,7 @@ package enum ComparisonText {
                 var fields = [
                     group.method.id, "\(group.imagesPerClass)", group.network,
                     group.protocolName ?? "", group.epochs.map(String.init) ?? "",
+                    group.selection,
                 ]
                 fields += paths.map { group.variation[$0] ?? base[$0] ?? "" }
                 fields += [

@@ -100,12 +100,17 @@ package struct AccuracyResult: Decodable, Sendable {
     package var best: Accuracy?
     /// At the epochs that training images held back have chosen.
     package var selected: Accuracy?
+    /// The epoch that counts in a comparison: `last`, `best` or `holdout`; the last where it is not
+    /// said.
+    package var selection: String?
+    /// The accuracy that counts in a comparison; that of the last epoch where it is not said.
+    package var headline: Accuracy?
     package var seconds: Double?
     package var peakMemoryBytes: Double?
 
     private enum CodingKeys: String, CodingKey {
         case method, imagesPerClass, network, classes, train, test, seeds, epochs, last, best
-        case selected, seconds, peakMemoryBytes
+        case selected, selection, headline, seconds, peakMemoryBytes
         case protocolName = "protocol"
     }
 
