@@ -1,13 +1,5 @@
 /// The templates of the page of a comparison and of the index of a folder of runs.
 extension Templates {
-    /// What stands in the head of every page.
-    private static let head = """
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-        """
-
     static let comparison = """
         <!DOCTYPE html>
         <html lang="en">
@@ -39,16 +31,7 @@ extension Templates {
         {{#findings}}
         <p>{{.}}</p>
         {{/findings}}
-        {{^empty(gaps)}}
-        <div class="gaps" role="note">
-        <h3>What is missing</h3>
-        <ul>
-        {{#gaps}}
-        <li>{{.}}</li>
-        {{/gaps}}
-        </ul>
-        </div>
-        {{/empty(gaps)}}
+        {{>gaps}}
         </section>
         <section id="tables" aria-labelledby="tables-heading">
         <h2 id="tables-heading">Tables</h2>
@@ -77,11 +60,7 @@ extension Templates {
         {{#figures}}
         <h3>{{title}}</h3>
         <p>{{note}}</p>
-        <div class="figures">
-        {{#figures}}
-        {{>figure}}
-        {{/figures}}
-        </div>
+        {{>figures}}
         {{/figures}}
         </section>
         {{/hasFigures}}
@@ -202,11 +181,7 @@ extension Templates {
         </div>
         {{/blocks}}
         {{#hasFigures}}
-        <div class="figures">
-        {{#figures}}
-        {{>figure}}
-        {{/figures}}
-        </div>
+        {{>figures}}
         {{/hasFigures}}
         </section>
         {{#hasProblems}}

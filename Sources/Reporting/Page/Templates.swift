@@ -6,18 +6,47 @@
 enum Templates {
     static let all = [
         "page": page, "summary": summary, "accuracy": accuracy, "gallery": gallery,
-        "curves": curves, "figure": figure, "costs": costs, "provenance": provenance,
+        "curves": curves, "figure": figure, "figures": figures, "gaps": gaps, "costs": costs,
+        "provenance": provenance,
         "comparison": comparison, "index": index,
     ]
+
+    /// What stands in the head of every page.
+    static let head = """
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+        """
+
+    private static let gaps = """
+        {{^empty(gaps)}}
+        <div class="gaps" role="note">
+        <h3>What is missing</h3>
+        <ul>
+        {{#gaps}}
+        <li>{{.}}</li>
+        {{/gaps}}
+        </ul>
+        </div>
+        {{/empty(gaps)}}
+
+        """
+
+    private static let figures = """
+        <div class="figures">
+        {{#figures}}
+        {{>figure}}
+        {{/figures}}
+        </div>
+
+        """
 
     private static let page = """
         <!DOCTYPE html>
         <html lang="en">
         <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+        \(head)
         <title>{{name}}: distillation report</title>
         <style>
         {{{styleSheet}}}
@@ -80,16 +109,7 @@ enum Templates {
         {{#remarks}}
         <p class="remark">{{.}}</p>
         {{/remarks}}
-        {{^empty(gaps)}}
-        <div class="gaps" role="note">
-        <h3>What is missing</h3>
-        <ul>
-        {{#gaps}}
-        <li>{{.}}</li>
-        {{/gaps}}
-        </ul>
-        </div>
-        {{/empty(gaps)}}
+        {{>gaps}}
         </section>
 
         """
@@ -114,11 +134,7 @@ enum Templates {
         </table>
         </div>
         <p class="remark">The best epoch was chosen by looking at the test set, so it is too favourable; it is listed because published tables report it. Compare methods by the accuracy after the last epoch.</p>
-        <div class="figures">
-        {{#figures}}
-        {{>figure}}
-        {{/figures}}
-        </div>
+        {{>figures}}
         </section>
 
         """
@@ -157,11 +173,7 @@ enum Templates {
         {{#curves}}
         <h3>{{title}}</h3>
         <p>{{note}}</p>
-        <div class="figures">
-        {{#figures}}
-        {{>figure}}
-        {{/figures}}
-        </div>
+        {{>figures}}
         {{#hasDetails}}
         <details class="more">
         <summary>More curves of this stage</summary>
