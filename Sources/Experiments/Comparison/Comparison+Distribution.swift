@@ -234,9 +234,10 @@ extension Comparison {
         )
     }
 
-    /// For every image the cosine to the most similar one of its class, in another set or among its
-    /// siblings, around the middle of the real images; nothing where it has none. An image that is
-    /// a real one does not count as similar to itself.
+    /// For every image the cosine to the most similar one of its class.
+    ///
+    /// Looks in another set or among its siblings, around the middle of the real images; nothing
+    /// for an image that has none. An image that is a real one does not count as similar to itself.
     private static func nearest(
         _ set: LabelledFeatures,
         in other: LabelledFeatures?,
