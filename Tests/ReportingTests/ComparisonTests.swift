@@ -126,6 +126,46 @@ struct ComparisonTests {
         #expect(csv[0].contains("finetune.minimax.diversity"))
     }
 
+    @Test("with several draws of the images, a value is a draw, and each is listed")
+    func draws() throws {
+        let run = try TemporaryRun(name: "tiny-draws")
+        let cells = [("0", 0.0), ("1", 0.1), ("2", 0.05)].flatMap { draw, shift in
+            [("random", 0.5), ("minimax", 0.52)].flatMap { method, mean in
+                [-0.02, 0.02].enumerated().map { seed, noise in
+                    Self.cell(
+                        method,
+                        10,
+                        seed: seed,
+                        mean + noise + shift,
+                        variation: draw == "0" ? [:] : ["seed": draw]
+                    )
+                }
+            }
+        }
+        let file: [String: Any] = [
+            "name": "tiny", "base": ["seed": "0"], "results": cells, "failed": [], "missing": [],
+            "shared": [],
+        ]
+        try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
+        try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        let markdown = try run.text("comparison.md")
+        // Means of draws 50, 60, 55 and 52, 62, 57: a deviation of 5 points over the draws.
+        #expect(
+            markdown.contains("| 10 | ConvNet-3 | 55.0 ± 5.0 ≈ | **57.0 ± 5.0** |"),
+            "\(markdown)"
+        )
+        #expect(markdown.contains("over the draws of the images"))
+        // Within a draw ± is over the two networks: 2 · 0.02 / √2.
+        #expect(markdown.contains("| 10 | ConvNet-3 | seed 1 | 60.0 ± 2.8 ≈ | **62.0 ± 2.8** |"))
+        #expect(markdown.contains("| 10 | ConvNet-3 | seed 0 | 50.0 ± 2.8 ≈ |"))
+        let html = try run.text("comparison.html")
+        #expect(html.contains("more than the draws of the images explain"))
+        let rows = try run.text("comparison.csv").split(separator: "\n")
+        #expect(rows.count == 1 + 2 + 6)
+        #expect(rows[1].contains("0 1 2"))
+        #expect(rows.last?.contains(",draws,") == true)
+    }
+
     @Test(
         "the epoch that the recipe chose counts, and the legend says which",
         arguments: [

@@ -47,7 +47,7 @@ enum ComparisonFigures {
                 own,
                 name: "accuracy-images-\(network)",
                 title: "Accuracy of \(Names.network(network)) against images per class",
-                caption: "Means over the seeds; bands: one sample standard deviation.",
+                caption: "Means over the \(spread(own)); bands: one sample standard deviation.",
                 y: .init("accuracy", unit: "%"),
                 value: { ($0.mean * 100, $0.deviation.map { $0 * 100 }) },
                 words: { Words.percent($0.mean, deviation: $0.deviation) }
@@ -93,6 +93,11 @@ enum ComparisonFigures {
 
     static func networks(_ groups: [ComparisonGroup]) -> [String] {
         groups.map(\.network).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
+
+    /// What bands and whiskers are taken over.
+    static func spread(_ groups: [ComparisonGroup]) -> String {
+        (groups.first?.spread ?? .seeds).plural
     }
 
     /// Costs are the same for every network, so those of one are enough.

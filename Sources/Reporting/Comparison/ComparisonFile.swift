@@ -66,6 +66,12 @@ package struct ComparisonFile: Decodable, Sendable {
     package var missing: [String]
     package var shared: [Unit]
 
+    /// The seed of the recipe, by which images are drawn.
+    static let drawPath = "seed"
+
+    /// Whether the grid makes images several times, with other seeds.
+    var hasDraws: Bool { base[Self.drawPath] != nil }
+
     /// Decodes the file and checks its numbers.
     static func read(_ file: RunFile) throws -> ComparisonFile {
         let comparison = try file.decoded(ComparisonFile.self)
@@ -81,8 +87,21 @@ package struct ComparisonFile: Decodable, Sendable {
     }
 }
 
-/// Results of one method in one setting, over all seeds.
+/// Results of one method in one setting: over the seeds of the networks, or over draws of images.
 package struct ComparisonGroup: Sendable {
+    /// What a group has several values of.
+    package enum Spread: Sendable {
+        /// Networks of several seeds, trained on the same images.
+        case seeds
+        /// Images drawn several times; a value is the mean over the networks of one draw.
+        case draws
+
+        /// "seeds" or "draws of the images".
+        package var plural: String { self == .seeds ? "seeds" : "draws of the images" }
+        package var singular: String { self == .seeds ? "seed" : "draw of the images" }
+    }
+
+    package var spread = Spread.seeds
     package var method: Method
     package var imagesPerClass: Int
     package var network: String
@@ -90,11 +109,11 @@ package struct ComparisonGroup: Sendable {
     package var epochs: Int?
     package var classes: Int?
     package var variation: [String: String]
-    /// Seeds of the networks, rising.
+    /// Seeds of the networks, or of the draws.
     package var seeds: [Int]
     /// The epoch that counts: `last`, `best` or `holdout`.
     package var selection: String
-    /// Accuracies at that epoch, in the order of the seeds.
+    /// Accuracies at that epoch, in the order of the seeds or draws.
     package var values: [Double]
     package var bestValues: [Double]
     package var distillation: ComparisonFile.Distillation?
@@ -105,7 +124,7 @@ package struct ComparisonGroup: Sendable {
 
     package var mean: Double { values.reduce(0, +) / Double(max(values.count, 1)) }
 
-    /// Deviation over the seeds, divided by n − 1; nothing for one seed.
+    /// Deviation of the values, divided by n − 1; nothing for one value.
     package var deviation: Double? { Significance.deviation(values) }
 
     /// Cells that differ in nothing but the seed, in the order of the file.
@@ -154,5 +173,51 @@ package struct ComparisonGroup: Sendable {
             }
         }
         return groups
+    }
+
+    /// Groups over draws instead of seeds, in the order of the file; nothing changes where the grid
+    /// has a single draw.
+    static func overDraws(_ groups: [ComparisonGroup], of file: ComparisonFile) -> [ComparisonGroup]
+    {
+        guard let usual = file.base[ComparisonFile.drawPath] else { return groups }
+        var merged: [(group: ComparisonGroup, draws: [ComparisonGroup])] = []
+        for group in groups {
+            var own = group
+            own.spread = .draws
+            own.variation[ComparisonFile.drawPath] = nil
+            let index = merged.firstIndex {
+                $0.group.method == own.method && $0.group.imagesPerClass == own.imagesPerClass
+                    && $0.group.network == own.network && $0.group.variation == own.variation
+            }
+            if let index {
+                merged[index].draws.append(group)
+            } else {
+                merged.append((own, [group]))
+            }
+        }
+        return merged.map { group, draws in
+            var group = group
+            group.seeds = draws.map { draw in
+                Int(draw.variation[ComparisonFile.drawPath] ?? usual) ?? 0
+            }
+            group.values = draws.map(\.mean)
+            group.bestValues = draws.compactMap { draw in
+                draw.bestValues.isEmpty
+                    ? nil : draw.bestValues.reduce(0, +) / Double(draw.bestValues.count)
+            }
+            let costs = draws.compactMap(\.distillation)
+            group.distillation = costs.first.map { first in
+                .init(
+                    seconds: costs.reduce(0) { $0 + $1.seconds } / Double(costs.count),
+                    peakMemoryBytes: costs.compactMap(\.peakMemoryBytes).max(),
+                    device: first.device
+                )
+            }
+            let changes = draws.compactMap(\.meanPixelChange)
+            group.meanPixelChange =
+                changes.isEmpty ? nil : changes.reduce(0, +) / Double(changes.count)
+            group.seconds = draws.reduce(0) { $0 + $1.seconds }
+            return group
+        }
     }
 }

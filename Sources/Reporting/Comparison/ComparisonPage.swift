@@ -110,9 +110,7 @@ struct ComparisonPage {
     private static func table(_ title: String, _ table: ComparisonTable) -> Table {
         Table(
             title: title,
-            note: table.hasSettings
-                ? "In every column, the settings of one network and number of images are compared."
-                : "In every row the methods are compared.",
+            note: table.note,
             leads: ["Images per class", "Network"] + (table.hasSettings ? ["Settings"] : []),
             methods: table.methods.map(\.shortName),
             rows: table.rows.map { row in
@@ -132,7 +130,7 @@ struct ComparisonPage {
             case .best: ("", "highest")
             case .lower: ("", "")
             case .noise: ("≈", "not to be told from the highest")
-            case .unknown: ("?", "a single seed")
+            case .unknown: ("?", "a single \(entry.group.spread.singular)")
             }
         return .init(text: entry.text, mark: mark, remark: remark, isBest: entry.verdict == .best)
     }
@@ -173,12 +171,13 @@ struct ComparisonPage {
         let unknown = rows.count { row in row.contains { $0.verdict == .unknown } }
         if unknown == rows.count {
             sentences.append(
-                "With single seeds nothing is known about the spread: differences may be chance."
+                "With single \(table.spread.plural) nothing is known about the spread: differences "
+                    + "may be chance."
             )
         } else {
             sentences.append(
                 """
-                In \(clear == 0 ? "none" : "\(clear)") of them it is above every other method by more than the seeds explain; \
+                In \(clear == 0 ? "none" : "\(clear)") of them it is above every other method by more than the \(table.spread.plural) explain; \
                 in the rest the difference to at least one other method may be noise.
                 """
             )

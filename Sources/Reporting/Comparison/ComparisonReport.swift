@@ -101,22 +101,26 @@ public struct ComparisonReport: Sendable {
     /// The tables as text for a terminal.
     public var text: String { markdown(tables) }
 
-    private var groups: [ComparisonGroup] { ComparisonGroup.all(file) }
+    /// Results over the seeds of the networks, or over the draws where there are several.
+    private var groups: [ComparisonGroup] {
+        ComparisonGroup.overDraws(ComparisonGroup.all(file), of: file)
+    }
 
     private var tables: [(title: String, table: ComparisonTable)] {
         let methods = ComparisonTable(methodsOf: groups)
         let settings = ComparisonTable(settingsOf: groups, base: file.base)
-        return [("Methods", methods), ("Settings", settings)].filter { !$0.table.rows.isEmpty }
+        var tables = [("Methods", methods), ("Settings", settings)]
+        if file.hasDraws {
+            let draws = ComparisonTable(drawsOf: ComparisonGroup.all(file), base: file.base)
+            tables.append(("Single draws", draws))
+        }
+        return tables.filter { !$0.1.rows.isEmpty }
     }
 
     private func markdown(_ tables: [(title: String, table: ComparisonTable)]) -> String {
         var parts = tables.map { title, table in
-            let competitors =
-                table.hasSettings
-                ? "Settings are compared with each other in every column."
-                : "Methods are compared with each other in every row."
-            return "## \(title)\n\n\(ComparisonText.markdown(table))\n"
-                + "\(ComparisonText.legend(table)) \(competitors)\n"
+            "## \(title)\n\n\(ComparisonText.markdown(table))\n"
+                + "\(ComparisonText.legend(table)) \(table.note)\n"
         }
         if let published {
             parts.append(

@@ -4,11 +4,11 @@ package struct ComparisonTable: Sendable {
     package enum Verdict: Equatable, Sendable {
         /// The highest mean.
         case best
-        /// Lower than the best by more than the seeds explain.
+        /// Lower than the best by more than the seeds or draws explain.
         case lower
         /// Not to be told from the best: the difference may be noise.
         case noise
-        /// A single seed on one side: nothing can be said.
+        /// A single value on one side: nothing can be said.
         case unknown
     }
 
@@ -37,9 +37,39 @@ package struct ComparisonTable: Sendable {
         package var entries: [Entry?]
     }
 
+    /// What stands beside what.
+    package enum Kind: String, Sendable {
+        /// The grid's own recipe: every row compares the methods.
+        case methods
+        /// What is varied: every column compares the settings.
+        case settings
+        /// One draw of the images a row, which compares the methods.
+        case draws
+    }
+
+    package var kind: Kind
     package var methods: [Method]
     package var rows: [Row]
-    package var hasSettings: Bool
+
+    /// Whether rows are told apart by settings, too.
+    package var hasSettings: Bool { kind != .methods }
+
+    /// What is compared with what, in a sentence or two.
+    package var note: String {
+        switch kind {
+        case .methods: "In every row the methods are compared."
+        case .settings:
+            "In every column, the settings of one network and number of images are compared."
+        case .draws:
+            "In every row the methods are compared on one draw of the images; here, ± is the "
+                + "deviation over the seeds of the networks."
+        }
+    }
+
+    /// What the values of an entry are taken over.
+    package var spread: ComparisonGroup.Spread {
+        rows.flatMap(\.entries).compactMap { $0?.group.spread }.first ?? .seeds
+    }
 
     /// The epochs that count: `last`, `best`, `holdout`.
     package var selections: Set<String> {
@@ -51,7 +81,7 @@ package struct ComparisonTable: Sendable {
         let own = groups.filter(\.variation.isEmpty)
         let methods = Set(own.map(\.method)).sorted()
         self.methods = methods
-        hasSettings = false
+        kind = .methods
         rows = Self.places(own).map { count, network in
             let competitors = own.filter { $0.imagesPerClass == count && $0.network == network }
             let entries = Self.judged(competitors)
@@ -70,22 +100,40 @@ package struct ComparisonTable: Sendable {
         let groups = groups.filter { varied.contains($0.method) }
         let methods = varied.sorted()
         self.methods = methods
-        hasSettings = true
+        kind = .settings
         rows = Self.places(groups).flatMap { count, network -> [Row] in
             let here = groups.filter { $0.imagesPerClass == count && $0.network == network }
             let entries = methods.map { method in
                 Self.judged(here.filter { $0.method == method })
             }
-            var settings: [[String: String]] = []
-            for group in here where !settings.contains(group.variation) {
-                settings.append(group.variation)
-            }
-            return settings.map { variation in
+            return Self.variations(here).map { variation in
                 Row(
                     imagesPerClass: count,
                     network: network,
                     settings: Self.words(variation, base: base),
                     entries: entries.map { $0.first { $0.group.variation == variation } }
+                )
+            }
+        }
+    }
+
+    /// Draws one by one: in every row the methods are compared.
+    package init(drawsOf groups: [ComparisonGroup], base: [String: String]) {
+        let methods = Set(groups.map(\.method)).sorted()
+        self.methods = methods
+        kind = .draws
+        rows = Self.places(groups).flatMap { count, network -> [Row] in
+            let here = groups.filter { $0.imagesPerClass == count && $0.network == network }
+            return Self.variations(here).map { variation in
+                let entries = Self.judged(here.filter { $0.variation == variation })
+                let draw = [
+                    ComparisonFile.drawPath: base[ComparisonFile.drawPath] ?? ""
+                ].merging(variation) { $1 }
+                return Row(
+                    imagesPerClass: count,
+                    network: network,
+                    settings: Self.words(draw, base: base),
+                    entries: methods.map { method in entries.first { $0.group.method == method } }
                 )
             }
         }
@@ -124,6 +172,11 @@ package struct ComparisonTable: Sendable {
                 ?? (areSeveral ? .lower : .unknown)
             return Entry(group: group, verdict: verdict, welch: welch, paired: paired)
         }
+    }
+
+    /// What is varied, in the order of the groups.
+    private static func variations(_ groups: [ComparisonGroup]) -> [[String: String]] {
+        groups.map(\.variation).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     /// Images per class and networks, by rising number.

@@ -7,8 +7,11 @@ package enum ComparisonText {
     package static func legend(_ table: ComparisonTable) -> String {
         """
         Mean accuracy on the test set in percent \(epoch(table)), ± the sample standard deviation \
-        over the seeds. Bold: the highest mean of those compared. ≈: not to be told from it \
-        (Welch's test over the seeds, p ≥ 0.05). ?: a single seed, so nothing can be said.
+        over the \(table.spread.plural). \
+        \(table.spread == .draws ? "Each draw counts with the mean of its networks. " : "")\
+        Bold: the highest mean of those compared. ≈: not to be told from it \
+        (Welch's test over the \(table.spread.plural), p ≥ 0.05). \
+        ?: a single \(table.spread.singular), so nothing can be said.
         """
     }
 
@@ -113,7 +116,7 @@ package enum ComparisonText {
                     group.deviation.map(digits) ?? "",
                     group.values.map(digits).joined(separator: " "),
                     best.isEmpty ? "" : digits(best.reduce(0, +) / Double(best.count)),
-                    table.hasSettings ? "settings" : "methods", "\(entry.verdict)",
+                    table.kind.rawValue, "\(entry.verdict)",
                     entry.welch.map(digits) ?? "", entry.paired.map(digits) ?? "",
                     group.distillation.map { digits($0.seconds) } ?? "",
                     group.distillation?.peakMemoryBytes.map(digits) ?? "", digits(group.seconds),

@@ -147,7 +147,8 @@ enum VariationFigures {
             title: "Accuracy of \(Names.network(network)) over \(name)",
             caption: """
                 All other settings are those of the recipe, in which \(path) is \
-                \(base[path] ?? "–"). Bands: one sample standard deviation over the seeds.
+                \(base[path] ?? "–"). Bands: one sample standard deviation over the \
+                \(ComparisonFigures.spread(groups)).
                 """,
             summary: words.joined(separator: "; ") + ".",
             x: .init(name, categories: values),
