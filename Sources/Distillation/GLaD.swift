@@ -29,6 +29,9 @@ public final class GLaD: DistillationMethod {
     public struct Parameters: Codable, Sendable, Equatable {
         /// Number of updates.
         public var iterations = 1000
+        /// Folder or files of the autoencoder whose decoder is the prior, as in
+        /// `model.autoencoder`; empty: that one.
+        public var prior = ""
         /// What real and synthetic images are compared by.
         public var objective = Objective.dm
         /// n, the layer of the prior before which the map is changed; 0: only latents.

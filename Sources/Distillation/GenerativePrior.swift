@@ -18,7 +18,7 @@ public protocol GenerativePrior {
     ///   - height: Rows of the images, H.
     ///   - width: Columns of the images, W.
     ///   - channels: C.
-    /// - Throws: `NetworkError` that says what to change.
+    /// - Throws: An error that says what to change.
     func requireImages(height: Int, width: Int, channels: Int) throws
 
     /// The latents whose images resemble given ones most.

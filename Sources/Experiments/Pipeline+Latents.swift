@@ -24,7 +24,9 @@ extension Pipeline {
                     + "name its folder."
             )
         }
-        let opened = try openedAutoencoder()
+        let opened = try openedAutoencoder([
+            ("model.autoencoder", path), ("model.decoder", recipe.model.decoder),
+        ])
         if let wanted, !wanted.hasSameLatents(as: opened.description) {
             throw RunError(
                 .invalidSettings,
@@ -40,24 +42,30 @@ extension Pipeline {
         return opened
     }
 
-    /// The encoder and decoder that the recipe names.
-    private func openedAutoencoder() throws -> AutoencoderFiles.Opened {
-        let model = recipe.model
-        for (setting, path) in [("autoencoder", model.autoencoder), ("decoder", model.decoder)]
-        where !path.isEmpty {
+    /// An autoencoder that the recipe names.
+    ///
+    /// - Parameter settings: The setting of the encoder and, if it may have another one, that of
+    ///   the decoder, with their values.
+    /// - Returns: The autoencoder, on the CPU.
+    /// - Throws: `RunError` that names a missing file, and what `AutoencoderFiles.open` throws.
+    func openedAutoencoder(
+        _ settings: [(name: String, path: String)]
+    ) throws -> AutoencoderFiles.Opened {
+        for (setting, path) in settings where !path.isEmpty {
             let place = InstalledFiles.url(path).path
             let parts = ["", "_encoder.safetensors", "_encoder.pth"].map { place + $0 }
             guard !parts.contains(where: FileManager.default.fileExists(atPath:)) else { continue }
             throw RunError(
                 .missingFile,
-                "model.\(setting): there is no \"\(path)\". "
+                "\(setting): there is no \"\(path)\". "
                     + (Manifest.remedy(for: path).map { "Get it with: \($0)" }
                         ?? "Name a folder of diffusers, or a folder and \"taesd\" or \"taesd3\".")
             )
         }
+        let places = settings.map { $0.path.isEmpty ? "" : InstalledFiles.url($0.path).path }
         return try AutoencoderFiles.open(
-            InstalledFiles.url(model.autoencoder).path,
-            decoder: model.decoder.isEmpty ? "" : InstalledFiles.url(model.decoder).path
+            places[0],
+            decoder: places.count > 1 ? places[1] : ""
         )
     }
 

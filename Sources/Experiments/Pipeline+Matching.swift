@@ -59,24 +59,45 @@ extension Pipeline {
     }
 
     /// Makes sure that there is a prior for the images, with the layer that is asked for.
-    func requirePrior() throws {
-        let (prior, data) = (try prior(), try data())
-        try prior.requireImages(height: data.height, width: data.width, channels: data.channels)
-        try recipe.glad.validate(for: prior)
-    }
+    func requirePrior() throws { try recipe.glad.validate(for: prior()) }
 
-    /// The autoencoder whose decoder is the generative prior.
+    /// The generative prior, made fit for the images: the decoder of `glad.prior` or of the
+    /// model's autoencoder.
     private func prior() throws -> any GenerativePrior {
-        guard !recipe.model.autoencoder.isEmpty,
-            let prior = try autoencoder() as? any GenerativePrior
-        else {
+        let opened: any ImageAutoencoder
+        if !recipe.glad.prior.isEmpty {
+            let files = try openedAutoencoder([("glad.prior", recipe.glad.prior)])
+            files.move(to: device)
+            opened = files
+        } else if !recipe.model.autoencoder.isEmpty {
+            opened = try autoencoder()
+        } else {
             throw RunError(
                 .invalidSettings,
                 "baselines: glad optimises images in the latents of an autoencoder, but "
-                    + "model.autoencoder is empty: name its folder, for example Weights/taesd3, or "
-                    + "leave glad out."
+                    + "glad.prior and model.autoencoder are empty: name its folder, for example "
+                    + "--set glad.prior=Weights/taesd3, or leave glad out."
             )
         }
-        return prior
+        guard let prior = opened as? any GenerativePrior else {
+            throw RunError(
+                .invalidSettings,
+                "baselines: \(opened.description.name) cannot be the prior of glad."
+            )
+        }
+        let (data, description) = (try data(), opened.description)
+        let fits =
+            data.channels == description.imageChannels
+            && data.height % description.downsampling == 0
+            && data.width % description.downsampling == 0
+        guard !fits else { return prior }
+        return try AdaptedPrior(
+            prior,
+            downsampling: description.downsampling,
+            baseChannels: description.imageChannels,
+            height: data.height,
+            width: data.width,
+            channels: data.channels
+        )
     }
 }

@@ -135,6 +135,49 @@ struct GLaDTests {
         }
     }
 
+    @Test("a prior is adapted to grey images of sizes that it cannot make")
+    func adaptation() throws {
+        let base = try tinyPrior(channels: 3)
+        let prior = try AdaptedPrior(
+            base,
+            downsampling: 8,
+            baseChannels: 3,
+            height: 13,
+            width: 16,
+            channels: 1
+        )
+        #expect(prior.layerCount == base.layerCount)
+        try prior.requireImages(height: 13, width: 16, channels: 1)
+        #expect(throws: TrainingError.self) {
+            try prior.requireImages(height: 16, width: 16, channels: 1)
+        }
+        var generator = RandomGenerator(seed: 7)
+        let images = generator.uniform([2, 1, 13, 16])
+        // One row continued above, two below; three equal colours.
+        let continued = images.gathered([0] + Array(0..<13) + [12, 12], along: 2)
+        let colours = Tensor.concatenated([continued, continued, continued], along: 1)
+        let latents = prior.latents(of: images)
+        expectIdentical(latents, base.encode(colours))
+        for layer in [0, 3] {
+            let map = prior.map(of: latents, before: layer)
+            let made = prior.images(of: map, latents: latents, from: layer)
+            #expect(made.shape == [2, 1, 13, 16])
+            let expected = base.decode(latents).sliced(1..<14, along: 2)
+            expectClose(made, expected.mean(axes: [1], keepingAxes: true), absolute: 1e-6)
+        }
+        // Two channels are neither its own nor grey.
+        #expect(throws: NetworkError.self) {
+            try AdaptedPrior(
+                base,
+                downsampling: 8,
+                baseChannels: 3,
+                height: 16,
+                width: 16,
+                channels: 2
+            )
+        }
+    }
+
     @Test("images begin as real ones went through the autoencoder")
     func beginning() throws {
         let set = try smallImageSet()

@@ -88,7 +88,33 @@ struct LatentPipelineTests {
             let error = #expect(throws: RunError.self) {
                 try pipeline(recipe, folder.appendingPathComponent("none")).baseline("glad")
             }
-            #expect(error?.description.contains("model.autoencoder is empty") == true)
+            #expect(error?.description.contains("glad.prior and model.autoencoder are") == true)
+        }
+    }
+
+    @Test("a model on grey pixels of another size has an autoencoder as prior, too")
+    func gladWithOwnPrior() throws {
+        try withData { folder, recipe in
+            var recipe = recipe
+            recipe.data.size = 28
+            recipe.data.channels = 1
+            recipe.glad.prior = recipe.model.autoencoder
+            recipe.model.autoencoder = ""
+            recipe.baselines = ["glad"]
+            recipe.glad.iterations = 2
+            recipe.glad.network = "convnet-2"
+            recipe.glad.realBatchSize = 4
+            let run = folder.appendingPathComponent("run")
+            try pipeline(recipe, run).baseline("glad")
+            let file = run.appendingPathComponent("baselines/glad/images.safetensors")
+            let images = try #require(try SafetensorsFile(contentsOf: file).state()["images"])
+            #expect(images.shape == [4, 1, 28, 28])
+
+            recipe.glad.prior = folder.appendingPathComponent("nowhere").path
+            let error = #expect(throws: RunError.self) {
+                try pipeline(recipe, folder.appendingPathComponent("none")).baseline("glad")
+            }
+            #expect(error?.description.contains("glad.prior: there is no") == true)
         }
     }
 

@@ -108,8 +108,10 @@ extension SharedUnit.Work {
                 own.sample.imagesPerClass = imagesPerClass
             case .glad:
                 own.glad = recipe.glad
-                own.model.autoencoder = recipe.model.autoencoder
-                own.model.decoder = recipe.model.decoder
+                if recipe.glad.prior.isEmpty {
+                    own.model.autoencoder = recipe.model.autoencoder
+                    own.model.decoder = recipe.model.decoder
+                }
                 own.sample.imagesPerClass = imagesPerClass
             case nil:
                 // A name that no method has is refused before any work.
