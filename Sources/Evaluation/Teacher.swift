@@ -107,13 +107,12 @@ public struct Teacher {
             among: columns
         )
         let classCount = test.classCount
-        var confusion = [[Int]](
-            repeating: [Int](repeating: 0, count: classCount),
-            count: classCount
+        let matrix = ConfusionMatrix(
+            predictions: found,
+            labels: test.labels,
+            classNames: test.classNames
         )
-        for (label, found) in zip(test.labels, found) { confusion[label][found] += 1 }
-        let right = confusion.indices.reduce(0) { $0 + confusion[$1][$1] }
-        let accuracy = Double(right) / Double(test.count)
+        let (confusion, accuracy) = (matrix.counts, matrix.accuracy)
         func refused(_ reason: String) -> TrainingError {
             TrainingError(
                 .unfitNetwork,

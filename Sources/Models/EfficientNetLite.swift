@@ -153,7 +153,7 @@ public final class EfficientNetLite: Module, ImageClassifier {
         headConvolution = Conv2d(inputs, EfficientNetLite.featureCount, kernelSize: 1)
         headNorm = EfficientNetLite.norm(EfficientNetLite.featureCount)
         classifier = Linear(EfficientNetLite.featureCount, configuration.classCount)
-        initializeWeights(using: &generator)
+        Initialization.residual(self, classifier: classifier, using: &generator)
     }
 
     /// The mean over the last map: [B, C, S, S] → [B, 1280].
@@ -167,14 +167,4 @@ public final class EfficientNetLite: Module, ImageClassifier {
 
     /// Scores before the softmax: [B, C, S, S] → [B, K].
     public func callAsFunction(_ x: Tensor) -> Tensor { classifier(features(x)) }
-
-    /// He's normal numbers for the convolutions; norms keep scale 1 and shift 0.
-    private func initializeWeights(using generator: inout RandomGenerator) {
-        Initialization.heByFanOut(self, using: &generator)
-        Initialization.pytorchDefault(
-            weight: classifier.weight,
-            bias: classifier.bias,
-            using: &generator
-        )
-    }
 }

@@ -91,7 +91,7 @@ public final class ResNet50: Module, ImageClassifier {
         stage3 = ResNet50.stage(inputs: 512, width: 256, blockCount: 6, stride: 2)
         stage4 = ResNet50.stage(inputs: 1024, width: 512, blockCount: 3, stride: 2)
         classifier = Linear(2048, configuration.classCount)
-        initializeWeights(using: &generator)
+        Initialization.residual(self, classifier: classifier, using: &generator)
     }
 
     private static func stage(
@@ -121,14 +121,4 @@ public final class ResNet50: Module, ImageClassifier {
 
     /// Scores before the softmax: [B, C, S, S] → [B, K].
     public func callAsFunction(_ x: Tensor) -> Tensor { classifier(features(x)) }
-
-    /// torchvision's first weights; norms keep scale 1 and shift 0.
-    private func initializeWeights(using generator: inout RandomGenerator) {
-        Initialization.heByFanOut(self, using: &generator)
-        Initialization.pytorchDefault(
-            weight: classifier.weight,
-            bias: classifier.bias,
-            using: &generator
-        )
-    }
 }

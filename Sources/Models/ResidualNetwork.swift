@@ -39,7 +39,7 @@ public class ResidualNetwork: Module, ImageClassifier {
         stage3 = configuration.blocks(ofStage: 2, block)
         stage4 = configuration.blocks(ofStage: 3, block)
         classifier = Linear(configuration.featureCount, configuration.classCount)
-        initializeWeights(using: &generator)
+        Initialization.residual(self, classifier: classifier, using: &generator)
     }
 
     /// The stem (0) or one of the four stages (1 to 4): [B, …, H, H] → [B, …, H', H'].
@@ -57,14 +57,4 @@ public class ResidualNetwork: Module, ImageClassifier {
 
     /// Scores before the softmax: [B, C, S, S] → [B, K].
     public func callAsFunction(_ x: Tensor) -> Tensor { classifier(features(x)) }
-
-    /// The published first weights; norms keep scale 1 and shift 0.
-    private func initializeWeights(using generator: inout RandomGenerator) {
-        Initialization.heByFanOut(self, using: &generator)
-        Initialization.pytorchDefault(
-            weight: classifier.weight,
-            bias: classifier.bias,
-            using: &generator
-        )
-    }
 }

@@ -63,6 +63,17 @@ public enum Initialization {
         }
     }
 
+    /// First weights of residual networks: He's normal numbers for the convolutions, PyTorch's usual
+    /// ones for the classifier; norms keep scale 1 and shift 0.
+    public static func residual(
+        _ model: Module,
+        classifier: Linear,
+        using generator: inout RandomGenerator
+    ) {
+        heByFanOut(model, using: &generator)
+        pytorchDefault(weight: classifier.weight, bias: classifier.bias, using: &generator)
+    }
+
     /// Every element the same.
     public static func constant(_ tensor: Tensor, _ value: Double) {
         withoutGradient { tensor.fill(with: value) }

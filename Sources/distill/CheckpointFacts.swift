@@ -49,6 +49,10 @@ struct CheckpointFacts {
             facts.append(("origin", description.origin))
             return
         }
+        if let network = checkpoint.trainedNetworkFacts {
+            facts += network.map { ($0.name, $0.value) }
+            return
+        }
         guard let weights = checkpoint.recognizedWeights() else {
             facts.append(("model", "none that is known here"))
             return
@@ -79,7 +83,8 @@ struct CheckpointFacts {
         let tensors = Set(
             checkpoint.entries.map { $0.name.split(separator: "/").first.map(String.init) ?? "" }
         )
-        for member in members where member.name != "distill.model" {
+        for member in members
+        where !["distill.model", "distill.network"].contains(member.name) {
             switch member.value {
             case .text(let text): facts.append((member.name, text))
             case .tensor: break

@@ -176,7 +176,8 @@ struct GridTests {
         "the grids that come with the project can be read and planned",
         arguments: [
             ("fashion-mnist", 7 * 3 * 3 * 3), ("fashion-mnist-ablation", 4 * 3 * 3),
-            ("fashion-mnist-draws", 3 * 5 * 3), ("fashion-mnist-sensitivity", 3 * (9 + 22)),
+            ("fashion-mnist-draws", 3 * 5 * 3), ("fashion-mnist-iterations", 3 * (1 + 4 + 4)),
+            ("fashion-mnist-sensitivity", 3 * (9 + 22)),
             ("imagewoof-paper", 8 * 5 * 3 * 3),
         ]
     )

@@ -114,8 +114,12 @@ struct StandaloneEvaluationTests {
             // What another program would write: the weights alone, here with the rows of the
             // classifier exchanged.
             let saved = try TrainedNetwork(contentsOf: file)
+            let told = try #require(try Checkpoint(contentsOf: file).trainedNetworkFacts)
+            #expect(told.map(\.name) == ["model", "images", "classes", "trained on", "accuracy"])
+            #expect(told[0].value.hasPrefix("convnet-2-w16, "))
             let bare = folder.appendingPathComponent("bare.safetensors")
             try Safetensors.save(saved.weights, to: bare)
+            #expect(try Checkpoint(contentsOf: bare).trainedNetworkFacts == nil)
             var second = settings
             second.evaluationProtocol = "rded-soft-300+size=32+batch=6"
             second.teacher = bare.path
