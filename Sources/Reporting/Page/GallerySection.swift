@@ -74,30 +74,8 @@ struct GallerySection {
         _ sources: [String: String]
     ) throws -> Row {
         let name = Names.className(folder)
-        var row = Row(name: name, strips: [], reals: [])
-        /// The element of a real image: several images may have the same neighbour.
-        var elements: [String: String] = [:]
-        func element(_ neighbour: NeighbourFile.Neighbour) throws -> String {
-            if let known = elements[neighbour.picture] { return known }
-            let file = run.url.appending(path: neighbour.picture)
-            guard RunFile(url: file).exists else { return "" }
-            let id = "real-\(number + 1)-\(row.reals.count + 1)"
-            let alt = "Training image \(neighbour.real)"
-            row.reals.append(
-                Real(
-                    id: id,
-                    picture: try GalleryPicture(
-                        file,
-                        path: neighbour.picture,
-                        alt: alt,
-                        side: plan.side
-                    )
-                )
-            )
-            elements[neighbour.picture] = id
-            return id
-        }
-        for set in plan.sets {
+        var reals = RealImages(run: run, side: plan.side, prefix: "real-\(number + 1)")
+        let strips = try plan.sets.map { set in
             let method = Method(set.method)
             let pictures = try plan.files(of: set, inClass: folder).enumerated().map {
                 let path = set.path(of: $1, inClass: folder)
@@ -107,28 +85,64 @@ struct GallerySection {
                     alt: "\(name) \($0 + 1), \(method.longName)",
                     side: plan.side
                 )
+                let source = sources[path]
                 if method.isReal {
-                    picture.note =
-                        "This is \(sources[path].map { "the training image \($0)" } ?? "a training image")."
+                    let words = source.map { "the training image \($0)" } ?? "a training image"
+                    picture.note = "This is \(words)."
                 } else {
-                    picture.origin = sources[path].map { "It began as \($0)." } ?? ""
-                    if let neighbour = run.neighbours?.images[path] {
-                        picture.note = neighbour.words
-                        picture.real = try element(neighbour)
-                    }
+                    picture.origin = source.map { "It began as \($0)." } ?? ""
+                    try reals.add(run.neighbours?.images[path], to: &picture)
                 }
                 return picture
             }
-            row.strips.append(
-                Strip(
-                    method: method.longName,
-                    isOwn: set.method == run.surrogate?.method,
-                    pictures: pictures,
-                    isEmpty: pictures.isEmpty
-                )
+            return Strip(
+                method: method.longName,
+                isOwn: set.method == run.surrogate?.method,
+                pictures: pictures,
+                isEmpty: pictures.isEmpty
             )
         }
-        return row
+        return Row(name: name, strips: strips, reals: reals.shown)
+    }
+
+    /// The real images that those of a class resemble, each once.
+    private struct RealImages {
+        let run: RunFolder
+        let side: Int?
+        let prefix: String
+        private(set) var shown: [Real] = []
+
+        init(run: RunFolder, side: Int?, prefix: String) {
+            self.run = run
+            self.side = side
+            self.prefix = prefix
+        }
+
+        /// Says what a picture resembles; its picture may have been lost.
+        mutating func add(
+            _ neighbour: NeighbourFile.Neighbour?,
+            to picture: inout GalleryPicture
+        ) throws {
+            guard let neighbour else { return }
+            picture.note = neighbour.words
+            if let known = shown.first(where: { $0.picture.file == neighbour.picture }) {
+                picture.real = known.id
+                return
+            }
+            let file = run.url.appending(path: neighbour.picture)
+            guard RunFile(url: file).exists else { return }
+            let real = Real(
+                id: "\(prefix)-\(shown.count + 1)",
+                picture: try GalleryPicture(
+                    file,
+                    path: neighbour.picture,
+                    alt: "Training image \(neighbour.real)",
+                    side: side
+                )
+            )
+            shown.append(real)
+            picture.real = real.id
+        }
     }
 
     /// What is shown, and what is left out.

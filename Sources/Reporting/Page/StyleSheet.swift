@@ -89,16 +89,15 @@ enum StyleSheet {
         #peek:has(img):not([hidden]){display:grid;grid-template-columns:112px 1fr;gap:12px;align-items:center}
         #peek img{display:block;width:100%;height:auto;border-radius:2px}
         #peek p,#zoom p{margin:0;overflow-wrap:anywhere}
-        #zoom{width:min(840px,calc(100vw - 24px));max-height:calc(100dvh - 24px);overflow:auto;padding:0 24px 20px;border:1px solid var(--line);border-radius:12px;background:var(--card);color:var(--ink)}
+        #zoom{width:min(840px,calc(100vw - 24px));max-height:calc(100dvh - 24px);overflow:auto;overscroll-behavior:contain;padding:0 24px 20px;border:1px solid var(--line);border-radius:12px;background:var(--card);color:var(--ink)}
         #zoom:has([hidden]){width:min(450px,calc(100vw - 24px))}
         #zoom::backdrop{background:rgb(0 0 0/.6)}
-        .bar{position:sticky;top:0;display:flex;align-items:center;justify-content:space-between;gap:16px;padding:14px 0;background:var(--card)}
-        .bar h3{margin:0}
-        .bar button{padding:.35rem 1rem;border:1px solid var(--accent);border-radius:8px;background:var(--card);color:var(--accent);font:inherit}
+        .zoom-head{position:sticky;top:0;display:flex;align-items:center;justify-content:space-between;gap:16px;padding:14px 0;background:var(--card)}
+        .zoom-head h3{margin:0}
+        .zoom-head button{padding:.35rem 1rem;border:1px solid var(--accent);border-radius:8px;background:var(--card);color:var(--accent);font:inherit}
         .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,240px),1fr));gap:20px}
         .pair img{display:block;width:100%;height:auto;border-radius:4px;background:var(--line)}
         .pair figcaption{margin-top:8px;font-size:.875rem;color:var(--muted)}
-        html:has(#zoom[open]){overflow:hidden;scrollbar-gutter:stable}
         """
 
     private static let figures = """

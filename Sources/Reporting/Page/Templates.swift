@@ -191,7 +191,7 @@ enum Templates {
     /// What the script of the gallery shows: an enlarged image, and a real one beside an image.
     private static let zoom = """
         <dialog id="zoom" aria-labelledby="zoom-heading">
-        <div class="bar"><h3 id="zoom-heading"></h3><button type="button">Close</button></div>
+        <div class="zoom-head"><h3 id="zoom-heading"></h3><button type="button">Close</button></div>
         <div class="pair"><figure></figure><figure></figure></div>
         </dialog>
         <div id="peek" role="tooltip" hidden></div>
