@@ -105,7 +105,7 @@ let package = Package(
         ),
         .target(
             name: "Reporting",
-            dependencies: [.product(name: "Mustache", package: "swift-mustache")]
+            dependencies: ["Images", .product(name: "Mustache", package: "swift-mustache")]
         ),
         .executableTarget(
             name: "distill",
@@ -140,7 +140,7 @@ let package = Package(
         tests("DistillationTests", ["Distillation"]),
         tests("EvaluationTests", ["Evaluation"]),
         tests("ExperimentsTests", ["Experiments"]),
-        tests("ReportingTests", ["Reporting"]),
+        tests("ReportingTests", ["Reporting", "Images"]),
         tests("CommandTests", ["Images", "Reporting", "distill"]),
     ],
     cxxLanguageStandard: .cxx20

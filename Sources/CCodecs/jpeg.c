@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // jpeglib.h needs stdio.h before it.
@@ -12,6 +13,8 @@
 /// A progressive file of a few kilobytes can ask for thousands of passes over a large picture;
 /// honest encoders use about ten.
 enum { maximum_scans = 500 };
+
+// MARK: Reading
 
 typedef struct decoder {
     struct jpeg_decompress_struct jpeg;
@@ -217,4 +220,75 @@ cc_status cc_jpeg_decode(const uint8_t *bytes, size_t count, uint64_t maximum_pi
     *warnings = (uint32_t)self.errors.num_warnings;
     jpeg_destroy_decompress(&self.jpeg);
     return self.status;
+}
+
+// MARK: Writing
+
+typedef struct encoder {
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    jmp_buf on_error;
+    cc_message message;
+    cc_status status;
+    unsigned char *output;
+    unsigned long output_count;
+} encoder;
+
+static void encoder_exit(j_common_ptr jpeg) {
+    encoder *self = jpeg->client_data;
+    char text[JMSG_LENGTH_MAX];
+    jpeg->err->format_message(jpeg, text);
+    self->status =
+        jpeg->err->msg_code == JERR_OUT_OF_MEMORY ? CC_OUT_OF_MEMORY : CC_INVALID_ARGUMENT;
+    cc_fail(self->message, self->status, "libjpeg says: %s", text);
+    longjmp(self->on_error, 1);
+}
+
+/// Writes the picture inside the caller's setjmp scope.
+static void write_jpeg(encoder *self, const uint8_t *pixels, uint32_t width, uint32_t height,
+                       uint32_t channels, int quality) {
+    self->jpeg.err = jpeg_std_error(&self->errors);
+    self->errors.error_exit = encoder_exit;
+    self->errors.output_message = output_message;
+    self->jpeg.client_data = self;
+    jpeg_create_compress(&self->jpeg);
+    jpeg_mem_dest(&self->jpeg, &self->output, &self->output_count);
+    self->jpeg.image_width = width;
+    self->jpeg.image_height = height;
+    self->jpeg.input_components = (int)channels;
+    self->jpeg.in_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_set_defaults(&self->jpeg);
+    jpeg_set_quality(&self->jpeg, quality, TRUE);
+    self->jpeg.optimize_coding = TRUE;
+    jpeg_start_compress(&self->jpeg, TRUE);
+    size_t stride = (size_t)width * channels;
+    while (self->jpeg.next_scanline < height) {
+        // libjpeg only reads rows, but its interface does not say so.
+        JSAMPROW row = (JSAMPROW)(pixels + self->jpeg.next_scanline * stride);
+        jpeg_write_scanlines(&self->jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&self->jpeg);
+}
+
+cc_status cc_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels,
+                         int quality, uint8_t **output, size_t *output_count, cc_message message) {
+    *output = NULL;
+    *output_count = 0;
+    if (channels != 1 && channels != 3) {
+        return cc_fail(message, CC_INVALID_ARGUMENT, "a JPEG is written from 1 or 3 channels");
+    }
+    encoder self;
+    memset(&self, 0, sizeof self);
+    self.message = message;
+    if (setjmp(self.on_error) == 0) {
+        write_jpeg(&self, pixels, width, height, channels, quality);
+    }
+    jpeg_destroy_compress(&self.jpeg);
+    if (self.status != CC_OK) {
+        free(self.output);
+        return self.status;
+    }
+    *output = self.output;
+    *output_count = self.output_count;
+    return CC_OK;
 }

@@ -107,12 +107,22 @@ final class RunData {
 
     /// Loads and prepares images as the settings say.
     static func load(_ images: any LabelledImages, _ settings: DataSettings) throws -> ImageSet {
-        let packed = try PackedImages(
+        try set(pack(images, settings))
+    }
+
+    /// The same images, still side by side as bytes.
+    static func pack(_ images: some LabelledImages, _ settings: DataSettings) throws -> PackedImages
+    {
+        try PackedImages(
             loading: images,
             centerCrop: settings.size > 0 ? settings.size : nil,
             channels: settings.channels > 0 ? settings.channels : nil
         )
-        return try ImageSet(
+    }
+
+    /// Packed images as a set.
+    static func set(_ packed: PackedImages) throws -> ImageSet {
+        try ImageSet(
             images: packed.tensor(),
             labels: packed.labels,
             classNames: packed.classNames

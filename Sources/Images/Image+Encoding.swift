@@ -9,20 +9,54 @@ extension Image {
     /// - Returns: The file's bytes.
     /// - Throws: ``ImageError`` when there is not enough memory.
     public func pngData() throws -> Data {
+        try encoded("PNG encoder") { pixels, output, count, message in
+            cc_png_encode(
+                pixels,
+                UInt32(width),
+                UInt32(height),
+                UInt32(channels),
+                output,
+                count,
+                message
+            )
+        }
+    }
+
+    /// The image as a JPEG file, for looking at: some of its detail is lost.
+    ///
+    /// - Parameter quality: 1 to 100, as libjpeg counts it.
+    /// - Returns: The file's bytes.
+    /// - Throws: ``ImageError`` when there is not enough memory, or for an image with more than
+    ///   65,500 pixels a side.
+    package func jpegData(quality: Int = 85) throws -> Data {
+        try encoded("JPEG encoder") { pixels, output, count, message in
+            cc_jpeg_encode(
+                pixels,
+                UInt32(width),
+                UInt32(height),
+                UInt32(channels),
+                Int32(quality),
+                output,
+                count,
+                message
+            )
+        }
+    }
+
+    /// What an encoder makes of the pixels.
+    private func encoded(
+        _ name: String,
+        by encode: (
+            UnsafePointer<UInt8>?,
+            UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>,
+            UnsafeMutablePointer<Int>,
+            cc_message
+        ) -> cc_status
+    ) throws -> Data {
         var output: UnsafeMutablePointer<UInt8>?
         var count = 0
         try bytes.withUnsafeBufferPointer { pixels in
-            try Codec.call("PNG encoder") { message in
-                cc_png_encode(
-                    pixels.baseAddress,
-                    UInt32(width),
-                    UInt32(height),
-                    UInt32(channels),
-                    &output,
-                    &count,
-                    message
-                )
-            }
+            try Codec.call(name) { encode(pixels.baseAddress, &output, &count, $0) }
         }
         guard let output else { return Data() }
         return Data(bytesNoCopy: output, count: count, deallocator: .free)

@@ -22,6 +22,12 @@ public struct Report: Sendable {
         self.run = try RunFolder(run)
     }
 
+    /// The images beside which the gallery shows the most similar real ones, if `neighbours.json`
+    /// names these: those that it shows and that are no real images themselves.
+    ///
+    /// - Returns: Files, by their paths inside of the run folder.
+    public func comparedImages() -> [String] { GallerySection.comparedImages(run) }
+
     /// Writes `report.html` and `figures/` into the run folder.
     ///
     /// Without gnuplot on the search path the page has no pictures of curves and says so.

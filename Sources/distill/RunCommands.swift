@@ -57,6 +57,7 @@ struct Run: ParsableCommand {
     func run() throws {
         try withPipeline(options, compute, output) { pipeline, folder, _ in
             try pipeline.run()
+            try pipeline.findNeighbours(of: Report(run: folder).comparedImages())
             let report = try Report(run: folder).write()
             if !output.json {
                 Output.line(try pipeline.results().table)

@@ -14,7 +14,10 @@ struct InterruptionTests {
             let seconds = (ContinuousClock.now - start) / .seconds(1)
             #expect(whole.terminationStatus == 0)
             let expected = try small.outcome("whole")
-            #expect(expected.keys.filter { $0.hasSuffix(".png") }.count == 24)
+            let images = expected.keys.filter { $0.hasSuffix(".png") }
+            #expect(images.filter { !$0.hasPrefix("neighbours/") }.count == 24)
+            #expect(images.contains { $0.hasPrefix("neighbours/left/") })
+            #expect(expected["neighbours.json"] != nil)
             #expect(expected.keys.filter { $0.hasPrefix("last of") }.count == 3)
 
             var kills = 0

@@ -84,7 +84,7 @@ struct SmallRun {
         var result = [String: Data]()
         for name in try FileManager.default.subpathsOfDirectory(atPath: root.path)
         where name.hasSuffix(".png") || name.hasSuffix("metadata.jsonl")
-            || name.hasSuffix("finetuned.safetensors")
+            || name.hasSuffix("finetuned.safetensors") || name.hasSuffix("neighbours.json")
         {
             result[name] = try Data(contentsOf: root.appendingPathComponent(name))
         }

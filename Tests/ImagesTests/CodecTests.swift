@@ -112,3 +112,29 @@ struct SHA256Tests {
         }
     }
 }
+
+@Suite("JPEG files for looking at")
+struct JPEGEncodingTests {
+    @Test("A smooth picture comes back nearly as it was, grey and in colour", arguments: [1, 3])
+    func smooth(_ channels: Int) throws {
+        let (width, height) = (45, 30)
+        let bytes = (0..<width * height * channels).map { index -> UInt8 in
+            let (x, y) = (index / channels % width, index / channels / width)
+            return UInt8(x * 3 + y * 2 + index % channels * 20)
+        }
+        let image = Image(width: width, height: height, channels: channels, bytes: bytes)
+        let data = try image.jpegData(quality: 95)
+        let decoded = try Image(decoding: [UInt8](data), named: "smooth")
+        #expect(decoded.size == image.size)
+        let differences = zip(decoded.bytes, bytes).map { abs(Int($0) - Int($1)) }
+        #expect((differences.max() ?? 255) <= 6)
+        #expect(try image.jpegData(quality: 20).count < data.count)
+    }
+
+    @Test("A picture that no JPEG can hold is refused")
+    func tooWide() throws {
+        let image = Image(width: 66_000, height: 1, channels: 1, filledWith: 0)
+        let error = #expect(throws: ImageError.self) { try image.jpegData() }
+        #expect(error?.message.contains("JPEG encoder") == true)
+    }
+}

@@ -312,9 +312,47 @@ struct ComparisonTests {
         #expect(html.contains("three/results.json"))
         #expect(!html.contains("notes"))
         #expect(try folder.names("figures").contains { $0.hasPrefix("runs-") })
+        #expect(html.contains("in percent after the last epoch, ±"))
         #expect(!RunIndex.isRun(folder.url))
         #expect(RunIndex.isRun(finished.url))
         let empty = try TemporaryRun(name: "empty")
         #expect(RunIndex(folder: empty.url) == nil)
+    }
+
+    @Test("the index shows the accuracies that count, and says which epochs they are of")
+    func indexOfSelections() throws {
+        let folder = try TemporaryRun(name: "runs")
+        let accuracy = { (mean: Double) in "{\"values\": [\(mean)], \"mean\": \(mean)}" }
+        func write(_ selection: String, to name: String) throws {
+            try folder.write(
+                """
+                {"results": [{"method": "minimax", "imagesPerClass": 2, "network": "convnet-3",
+                  "selection": "\(selection)", "last": \(accuracy(0.5)),
+                  "best": \(accuracy(0.75)), "selected": \(accuracy(0.625))}]}
+                """,
+                to: "\(name)/results.json"
+            )
+        }
+        func html() throws -> String {
+            let index = try #require(RunIndex(folder: folder.url))
+            return try String(contentsOf: index.write(gnuplot: nil), encoding: .utf8)
+                .replacing(Words.space, with: " ")
+        }
+        for (selection, value, words) in [
+            ("best", "75.0 %", "in percent at the best epoch, which was chosen on the test set"),
+            ("holdout", "62.5 %", "in percent at the epoch that training images held back"),
+            ("last", "50.0 %", "in percent after the last epoch"),
+        ] {
+            try write(selection, to: "one")
+            let page = try html()
+            #expect(page.contains(words), "\(selection)")
+            #expect(page.contains(">\(value)</td>"), "\(selection)")
+        }
+        // Different kinds of numbers are not put side by side.
+        try write("best", to: "two")
+        let page = try html()
+        #expect(page.contains("in percent at the epoch that each heading names"))
+        #expect(page.contains("per class · after the last epoch</h3>"))
+        #expect(page.contains("per class · at the best epoch, which was chosen"))
     }
 }

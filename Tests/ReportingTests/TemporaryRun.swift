@@ -33,6 +33,18 @@ final class TemporaryRun {
         try data.write(to: file)
     }
 
+    /// Makes a folder with the files of another one, which take no more space.
+    func link(_ source: String, as place: String) throws {
+        let target = url.appending(path: place)
+        try FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
+        for name in try names(source) {
+            try FileManager.default.linkItem(
+                at: url.appending(path: "\(source)/\(name)"),
+                to: target.appending(path: name)
+            )
+        }
+    }
+
     /// The folder as the report reads it.
     func folder() throws -> RunFolder {
         try RunFolder(url)

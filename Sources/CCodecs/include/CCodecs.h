@@ -59,6 +59,12 @@ cc_status cc_jpeg_decode(const uint8_t *bytes, size_t count, uint64_t maximum_pi
                          uint8_t *pixels, size_t pixel_count, uint32_t *warnings,
                          cc_message message);
 
+/// Encodes 8-bit grey (1 channel) or RGB (3 channels) pixels as JPEG, with libjpeg's usual halved
+/// resolution of colour. `quality` is 1 to 100. On success `*output` holds `*output_count` bytes to
+/// be freed with cc_free.
+cc_status cc_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels,
+                         int quality, uint8_t **output, size_t *output_count, cc_message message);
+
 /// Reads the header of a PNG. An image of more than `maximum_pixels` is CC_TOO_LARGE.
 cc_status cc_png_read_header(const uint8_t *bytes, size_t count, uint64_t maximum_pixels,
                              cc_image_header *header, cc_message message);
@@ -80,7 +86,7 @@ cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, 
 cc_status cc_gzip_inflate(const uint8_t *bytes, size_t count, size_t maximum_count,
                           uint8_t **output, size_t *output_count, cc_message message);
 
-/// Frees what cc_png_encode or cc_gzip_inflate returned; NULL is allowed.
+/// Frees what an encoder or cc_gzip_inflate returned; NULL is allowed.
 void cc_free(void *pointer);
 
 /// A SHA-256 computation in progress (FIPS 180-4).

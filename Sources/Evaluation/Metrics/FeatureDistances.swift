@@ -76,6 +76,24 @@ package struct FeaturePoints {
         nearest(k, among: others) { _, squares in squares }
     }
 
+    /// For every point the nearest one of others: its squared distance and its place.
+    func nearest(among others: FeaturePoints) -> [(square: Double, place: Int)] {
+        FeaturePoints.first(nearest(1, among: others))
+    }
+
+    /// For every point the nearest other one of the same set: its squared distance and its place.
+    func nearestOther() -> [(square: Double, place: Int)] {
+        FeaturePoints.first(nearestOthers(1))
+    }
+
+    private static func first(
+        _ nearest: (squares: Tensor, places: Tensor)
+    ) -> [(square: Double, place: Int)] {
+        let squares: [Double] = nearest.squares.sliced(0..<1, along: 1).flattened().values()
+        let places: [Int] = nearest.places.sliced(0..<1, along: 1).flattened().values()
+        return zip(squares, places).map { (square: $0, place: $1) }
+    }
+
     /// For every point the nearest other ones of the same set.
     ///
     /// - Parameter k: How many are wanted, fewer than there are points.

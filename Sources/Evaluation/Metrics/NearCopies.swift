@@ -91,17 +91,20 @@ struct NearCopies {
         var found = [ImageNeighbours?](repeating: nil, count: surrogate.count)
         for (label, places) in surrogate.indicesByClass.enumerated() where !places.isEmpty {
             let own = points.selecting(places)
-            let nearest = NearCopies.first(own.nearest(1, among: realClasses[label]))
-            let siblings = places.count > 1 ? NearCopies.first(own.nearestOthers(1)) : nil
+            let nearest = own.nearest(among: realClasses[label])
+            let siblings = places.count > 1 ? own.nearestOther() : nil
             for (position, place) in places.enumerated() {
-                let (distance, realPosition) = nearest[position]
+                let (square, realPosition) = nearest[position]
+                let distance = square.squareRoot()
                 found[place] = ImageNeighbours(
                     image: surrogate.name(of: place),
                     className: surrogate.classNames[label],
                     nearestReal: real.name(of: realPlaces[label][realPosition]),
                     realDistance: distance,
-                    nearestSibling: siblings.map { surrogate.name(of: places[$0[position].1]) },
-                    siblingDistance: siblings?[position].0,
+                    nearestSibling: siblings.map {
+                        surrogate.name(of: places[$0[position].place])
+                    },
+                    siblingDistance: siblings?[position].square.squareRoot(),
                     isNearCopy: distance <= spacings[label].threshold
                 )
             }
@@ -112,15 +115,6 @@ struct NearCopies {
     /// The lower 1st percentile of sorted distances; nil without any.
     private static func threshold(_ sorted: [Double]) -> Double? {
         sorted.isEmpty ? nil : sorted[Int(percentile * Double(sorted.count - 1))]
-    }
-
-    /// Distances and places of the first neighbours.
-    private static func first(
-        _ nearest: (squares: Tensor, places: Tensor)
-    ) -> [(Double, Int)] {
-        let distances: [Double] = nearest.squares.sqrt().flattened().values()
-        let places: [Int] = nearest.places.flattened().values()
-        return Array(zip(distances, places))
     }
 }
 

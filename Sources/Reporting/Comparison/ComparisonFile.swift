@@ -76,7 +76,7 @@ package struct ComparisonFile: Decodable, Sendable {
     static func read(_ file: RunFile) throws -> ComparisonFile {
         let comparison = try file.decoded(ComparisonFile.self)
         for cell in comparison.results {
-            guard let fault = (cell.result.headline ?? cell.result.last).fault else { continue }
+            guard let fault = cell.result.counting.fault else { continue }
             throw ReportError.malformed(
                 file.path,
                 "the cell \(cell.key) \(fault)",
@@ -143,7 +143,7 @@ package struct ComparisonGroup: Sendable {
             let pairs = Array(
                 zip(
                     result.seeds ?? [groups.count],
-                    (result.headline ?? result.last).values
+                    result.counting.values
                 )
             )
             if let index {

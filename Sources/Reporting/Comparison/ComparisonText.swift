@@ -6,23 +6,13 @@ package enum ComparisonText {
     /// - Returns: A few sentences.
     package static func legend(_ table: ComparisonTable) -> String {
         """
-        Mean accuracy on the test set in percent \(epoch(table)), ± the sample standard deviation \
+        Mean accuracy on the test set in percent \(Names.epoch(table.selections)), ± the sample standard deviation \
         over the \(table.spread.plural). \
         \(table.spread == .draws ? "Each draw counts with the mean of its networks. " : "")\
         Bold: the highest mean of those compared. ≈: not to be told from it \
         (Welch's test over the \(table.spread.plural), p ≥ 0.05). \
         ?: a single \(table.spread.singular), so nothing can be said.
         """
-    }
-
-    /// The epoch that counts, in words.
-    private static func epoch(_ table: ComparisonTable) -> String {
-        switch table.selections {
-        case ["best"]: "at the best epoch, which was chosen on the test set, as published"
-        case ["holdout"]: "at the epoch that training images held back have chosen"
-        case ["last"], []: "after the last epoch"
-        default: "at the epoch that the settings say"
-        }
     }
 
     private static func mark(_ verdict: ComparisonTable.Verdict) -> String {

@@ -12,7 +12,8 @@ struct IndexPage {
         var memory: String
     }
 
-    /// Numbers that may be compared: same network, images per class, protocol and test set.
+    /// Numbers that may be compared: same network, images per class, protocol, test set, and way
+    /// of choosing the epoch.
     struct Block {
         struct Row {
             var run: String
@@ -28,6 +29,8 @@ struct IndexPage {
     var subtitle: String
     var styleSheet = StyleSheet.css
     var runs: [Run]
+    /// What all numbers are.
+    var legend: String
     var blocks: [Block]
     var figures: [FigureView]
     var hasFigures: Bool
@@ -61,6 +64,13 @@ struct IndexPage {
                     memory: "–"
                 )
             }
+        let selections = Set(runs.flatMap { $0.results?.results ?? [] }.map(Self.selection))
+        let epoch =
+            selections.count > 1 ? "at the epoch that each heading names" : Names.epoch(selections)
+        legend = """
+            Accuracy on the test set in percent \(epoch), ± the sample standard deviation over the \
+            seeds. Only numbers under one heading may be compared.
+            """
         self.blocks = blocks
         self.figures = figures
         hasFigures = !figures.isEmpty
@@ -92,6 +102,12 @@ struct IndexPage {
         var imagesPerClass: Int
         var protocolName: String
         var testSet: String
+        var selection: String
+    }
+
+    /// How the epoch of a result was chosen; older results name the last.
+    private static func selection(_ result: AccuracyResult) -> String {
+        result.selection ?? "last"
     }
 
     /// A table for each setting, and bars where several runs share it.
@@ -104,21 +120,24 @@ struct IndexPage {
                     network: result.network,
                     imagesPerClass: result.imagesPerClass,
                     protocolName: result.protocolName ?? "",
-                    testSet: result.test?.fingerprint ?? result.test?.path ?? ""
+                    testSet: result.test?.fingerprint ?? result.test?.path ?? "",
+                    selection: selection(result)
                 )
                 if results[setting] == nil { settings.append(setting) }
                 results[setting, default: []].append((run.name, result))
             }
         }
+        let namesEpoch = Set(settings.map(\.selection)).count > 1
         return settings.enumerated().map { place, setting in
-            block(place, setting, results[setting] ?? [])
+            block(place, setting, results[setting] ?? [], namesEpoch: namesEpoch)
         }
     }
 
     private static func block(
         _ place: Int,
         _ setting: Setting,
-        _ results: [(run: String, result: AccuracyResult)]
+        _ results: [(run: String, result: AccuracyResult)],
+        namesEpoch: Bool
     ) -> (block: Block, chart: Chart?) {
         let methods = Set(results.map { Method($0.result.method) }).sorted()
         let names = results.map(\.run).reduce(into: [String]()) {
@@ -131,6 +150,7 @@ struct IndexPage {
             Names.network(setting.network),
             "\(Words.count(setting.imagesPerClass, "image")) per class",
             setting.protocolName.isEmpty ? "" : "protocol \(setting.protocolName)",
+            namesEpoch ? Names.epoch([setting.selection]) : "",
         ].filter { !$0.isEmpty }.joined(separator: " · ")
         let block = Block(
             heading: heading,
@@ -140,7 +160,7 @@ struct IndexPage {
                     run: run,
                     cells: methods.map { method in
                         result(run, method).map {
-                            Words.percent($0.last.mean, deviation: $0.last.deviation)
+                            Words.percent($0.counting.mean, deviation: $0.counting.deviation)
                         } ?? "–"
                     }
                 )
@@ -162,8 +182,8 @@ struct IndexPage {
                         result(run, method).map {
                             .init(
                                 Double(place),
-                                $0.last.mean * 100,
-                                deviation: $0.last.deviation.map { $0 * 100 }
+                                $0.counting.mean * 100,
+                                deviation: $0.counting.deviation.map { $0 * 100 }
                             )
                         }
                     }

@@ -4,7 +4,7 @@ extension Templates {
         <!DOCTYPE html>
         <html lang="en">
         <head>
-        \(head)
+        \(head())
         <title>{{name}}: comparison</title>
         <style>
         {{{styleSheet}}}
@@ -133,7 +133,7 @@ extension Templates {
         <!DOCTYPE html>
         <html lang="en">
         <head>
-        \(head)
+        \(head())
         <title>{{name}}: runs</title>
         <style>
         {{{styleSheet}}}
@@ -164,7 +164,7 @@ extension Templates {
         </section>
         <section id="accuracy" aria-labelledby="accuracy-heading">
         <h2 id="accuracy-heading">Accuracy</h2>
-        <p class="remark">Accuracy on the test set in percent after the last epoch, ± the sample standard deviation over the seeds. Only numbers under one heading may be compared.</p>
+        <p class="remark">{{legend}}</p>
         {{#blocks}}
         <h3>{{heading}}</h3>
         <div class="scroll" role="region" aria-label="{{heading}}" tabindex="0">

@@ -1,118 +1,186 @@
 import Foundation
 
 /// Images by class, the real ones beside those of each method.
+///
+/// Every image can be enlarged. Behind those that are no real ones stands the most similar real
+/// image of their class, if the run has looked for it.
 struct GallerySection {
-    /// One image, in the page itself.
-    struct Picture {
-        /// `png` or `jpeg`.
-        var kind: String
-        var base64: String
-        var width: Int
-        var height: Int
-        var alt: String
-        /// Small images are enlarged without smoothing, so that their pixels can be seen.
-        var isSmall: Bool
-    }
-
     /// The images of one method in one class.
     struct Strip {
         var method: String
         var isOwn: Bool
-        var pictures: [Picture]
+        var pictures: [GalleryPicture]
         var isEmpty: Bool
+    }
+
+    /// A real image that images of the class resemble, shown beside them.
+    struct Real {
+        var id: String
+        var picture: GalleryPicture
     }
 
     struct Row {
         var name: String
         var strips: [Strip]
+        var reals: [Real]
     }
 
     var rows: [Row]
     var note: String
+    /// What can be done with the images, for those whose browser runs the script.
+    var hint: String
+    var script = GalleryScript.source
+
+    /// Bytes that all images may take in the page; the rest of it takes less than 2 MB.
+    static let byteLimit = 12_000_000
 
     /// Nothing when no images are there yet.
     ///
-    /// - Throws: ``ReportError`` naming an image that is no PNG file.
-    init?(_ run: RunFolder, byteLimit: Int = 12_000_000) throws {
+    /// - Throws: ``ReportError`` naming an image that cannot be read.
+    init?(_ run: RunFolder, byteLimit: Int = byteLimit) throws {
         let sets = run.imageSets
         guard !sets.isEmpty else { return nil }
-        let allClasses = Set(sets.flatMap(\.classes.keys)).sorted()
-        let (count, classCount) = Self.fitting(sets, allClasses, byteLimit: byteLimit)
-        let own = run.surrogate?.method
-        rows = try allClasses.prefix(classCount).map { folder in
-            let name = Names.className(folder)
-            return Row(
-                name: name,
-                strips: try sets.map { set in
-                    let files = (set.classes[folder] ?? []).prefix(count)
-                    let method = Method(set.method).longName
-                    return Strip(
-                        method: method,
-                        isOwn: set.method == own,
-                        pictures: try files.enumerated().map { index, file in
-                            try Self.picture(file, alt: "\(name) \(index + 1), \(method)")
-                        },
-                        isEmpty: files.isEmpty
-                    )
+        let plan = GalleryPlan(
+            sets,
+            byteLimit: byteLimit,
+            withNeighbours: run.neighbours != nil
+        )
+        let sources = try sets.map { try $0.sources() }
+            .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+        rows = []
+        var remaining = byteLimit
+        for name in plan.classes {
+            let row = try Self.row(name, number: rows.count, plan, run, sources)
+            remaining -= row.byteCount
+            // The plan only guesses how large scaled images are.
+            if remaining < 0, !rows.isEmpty { break }
+            rows.append(row)
+        }
+        note = Self.note(plan, classCount: rows.count)
+        hint = "Choose an image to enlarge it."
+        if rows.contains(where: { !$0.reals.isEmpty }) {
+            hint += """
+                 Point at one that is not real to see the training image of its class whose pixels \
+                differ least.
+                """
+        }
+    }
+
+    private static func row(
+        _ folder: String,
+        number: Int,
+        _ plan: GalleryPlan,
+        _ run: RunFolder,
+        _ sources: [String: String]
+    ) throws -> Row {
+        let name = Names.className(folder)
+        var reals = RealImages(run: run, side: plan.side, prefix: "real-\(number + 1)")
+        let strips = try plan.sets.map { set in
+            let method = Method(set.method)
+            let pictures = try plan.files(of: set, inClass: folder).enumerated().map {
+                let path = set.path(of: $1, inClass: folder)
+                var picture = try GalleryPicture(
+                    $1,
+                    path: path,
+                    alt: "\(name) \($0 + 1), \(method.longName)",
+                    side: plan.side
+                )
+                let source = sources[path]
+                if method.isReal {
+                    let words = source.map { "the training image \($0)" } ?? "a training image"
+                    picture.note = "This is \(words)."
+                } else {
+                    picture.origin = source.map { "It began as \($0)." } ?? ""
+                    try reals.add(run.neighbours?.images[path], to: &picture)
                 }
+                return picture
+            }
+            return Strip(
+                method: method.longName,
+                isOwn: set.method == run.surrogate?.method,
+                pictures: pictures,
+                isEmpty: pictures.isEmpty
             )
         }
+        return Row(name: name, strips: strips, reals: reals.shown)
+    }
 
-        let most = sets.flatMap(\.classes.values).map(\.count).max() ?? 0
-        var parts = ["One class after the other, the images of every method side by side."]
-        if most > count {
-            parts.append("The first \(count) of up to \(Words.count(most)) images are shown.")
+    /// The real images that those of a class resemble, each once.
+    private struct RealImages {
+        let run: RunFolder
+        let side: Int?
+        let prefix: String
+        private(set) var shown: [Real] = []
+
+        init(run: RunFolder, side: Int?, prefix: String) {
+            self.run = run
+            self.side = side
+            self.prefix = prefix
         }
-        if classCount < allClasses.count {
+
+        /// Says what a picture resembles; its picture may have been lost.
+        mutating func add(
+            _ neighbour: NeighbourFile.Neighbour?,
+            to picture: inout GalleryPicture
+        ) throws {
+            guard let neighbour else { return }
+            picture.note = neighbour.words
+            if let known = shown.first(where: { $0.picture.file == neighbour.picture }) {
+                picture.real = known.id
+                return
+            }
+            let file = run.url.appending(path: neighbour.picture)
+            guard RunFile(url: file).exists else { return }
+            let real = Real(
+                id: "\(prefix)-\(shown.count + 1)",
+                picture: try GalleryPicture(
+                    file,
+                    path: neighbour.picture,
+                    alt: "Training image \(neighbour.real)",
+                    side: side
+                )
+            )
+            shown.append(real)
+            picture.real = real.id
+        }
+    }
+
+    /// What is shown, and what is left out.
+    private static func note(_ plan: GalleryPlan, classCount: Int) -> String {
+        let most = plan.sets.flatMap(\.classes.values).map(\.count).max() ?? 0
+        var parts = ["One class after the other, the images of every method side by side."]
+        if most > plan.count {
+            parts.append("The first \(plan.count) of up to \(Words.count(most)) images are shown.")
+        }
+        if let side = plan.side {
+            parts.append("Large ones are scaled to \(side) pixels and compressed.")
+        }
+        if classCount < plan.classCount {
             parts.append(
                 """
-                The first \(classCount) of \(Words.count(allClasses.count)) classes are shown, \
+                The first \(classCount) of \(Words.count(plan.classCount)) classes are shown, \
                 so that the page stays small; all images are in the run folder.
                 """
             )
         }
-        note = parts.joined(separator: " ")
+        return parts.joined(separator: " ")
     }
 
-    /// The most images per strip (at most 10), then the most classes, that fit into the page.
-    private static func fitting(_ sets: [ImageSet], _ classes: [String], byteLimit: Int)
-        -> (images: Int, classes: Int)
-    {
-        func size(_ file: URL) -> Int {
-            let bytes = (try? file.resourceValues(forKeys: [.fileSizeKey]).fileSize) ?? 0
-            return bytes * 4 / 3 + 200
-        }
-        var classSizes: [Int] = []
-        for count in (1...10).reversed() {
-            classSizes = classes.map { name in
-                sets.flatMap { ($0.classes[name] ?? []).prefix(count) }.map(size).reduce(0, +)
+    /// The shown images that are no real ones, by their paths inside of the run folder.
+    static func comparedImages(_ run: RunFolder, byteLimit: Int = byteLimit) -> [String] {
+        let plan = GalleryPlan(run.imageSets, byteLimit: byteLimit, withNeighbours: true)
+        return plan.sets.filter { !Method($0.method).isReal }.flatMap { set in
+            plan.classes.flatMap { name in
+                plan.files(of: set, inClass: name).map { set.path(of: $0, inClass: name) }
             }
-            if classSizes.reduce(0, +) <= byteLimit { return (count, classes.count) }
         }
-        var total = 0
-        let fitting = classSizes.prefix { size in
-            total += size
-            return total <= byteLimit
-        }
-        return (1, max(fitting.count, 1))
     }
+}
 
-    private static func picture(_ file: URL, alt: String) throws -> Picture {
-        let data = try RunFile(url: file).data()
-        guard let size = ImageSize(of: data) else {
-            throw ReportError.malformed(
-                file.path(percentEncoded: false),
-                "this is neither a PNG nor a JPEG image",
-                remedy: "Remove it, or sample the images again."
-            )
-        }
-        return Picture(
-            kind: size.kind,
-            base64: data.base64EncodedString(),
-            width: size.width,
-            height: size.height,
-            alt: alt,
-            isSmall: size.width <= 64
-        )
+extension GallerySection.Row {
+    /// Bytes of the page that it takes.
+    fileprivate var byteCount: Int {
+        let pictures = strips.flatMap(\.pictures) + reals.map(\.picture)
+        return pictures.map(\.byteCount).reduce(0, +)
     }
 }

@@ -1,7 +1,9 @@
 /// The styles of the page: light and dark, on paper and on a telephone.
 enum StyleSheet {
-    static let css = [base, header, summary, tables, gallery, figures, provenance, dark, paper]
-        .joined(separator: "\n")
+    static let css = [
+        base, header, summary, tables, gallery, zoom, figures, provenance, dark, paper,
+    ]
+    .joined(separator: "\n")
 
     private static let base = """
         :root{--ink:#1d1f24;--muted:#5b616b;--ground:#fbfbfa;--card:#ffffff;--line:#dcdfe4;--accent:#00609a;--tint:#e9f3fa;--warn:#fff6e5;--warnline:#c58a1a}
@@ -14,7 +16,7 @@ enum StyleSheet {
         h3{font-size:1.1rem;margin:1.75rem 0 .6rem}
         p{margin:.6rem 0;max-width:72ch}
         a{color:var(--accent)}
-        a:focus-visible,summary:focus-visible,[tabindex]:focus-visible{outline:3px solid var(--accent);outline-offset:2px;border-radius:4px}
+        a:focus-visible,summary:focus-visible,button:focus-visible,[tabindex]:focus-visible{outline:3px solid var(--accent);outline-offset:2px;border-radius:4px}
         small,.muted,.remark{color:var(--muted)}
         .remark,small{font-size:.875rem}
         .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
@@ -73,8 +75,29 @@ enum StyleSheet {
         .class figcaption{font-size:.8125rem;color:var(--muted);margin-bottom:4px}
         .class .own figcaption{color:var(--accent);font-weight:600}
         .strip{display:grid;grid-template-columns:repeat(5,minmax(0,1fr));gap:3px}
+        .open{display:block;width:100%;margin:0;padding:0;border:0;background:none;border-radius:2px}
+        .live .open{cursor:zoom-in}
         .strip img{display:block;width:100%;height:auto;border-radius:2px;background:var(--line)}
         .pixels{image-rendering:pixelated}
+        #gallery{position:relative}
+        #gallery .skip:focus{left:0;top:auto}
+        """
+
+    /// What the script of the gallery shows: an enlarged image, and a real one beside an image.
+    private static let zoom = """
+        #peek{position:absolute;z-index:2;max-width:min(330px,calc(100vw - 16px));padding:10px;border:1px solid var(--line);border-radius:8px;background:var(--card);box-shadow:0 4px 16px rgb(0 0 0/.25);font-size:.8125rem;line-height:1.4}
+        #peek:has(img):not([hidden]){display:grid;grid-template-columns:112px 1fr;gap:12px;align-items:center}
+        #peek img{display:block;width:100%;height:auto;border-radius:2px}
+        #peek p,#zoom p{margin:0;overflow-wrap:anywhere}
+        #zoom{width:min(840px,calc(100vw - 24px));max-height:calc(100dvh - 24px);overflow:auto;overscroll-behavior:contain;padding:0 24px 20px;border:1px solid var(--line);border-radius:12px;background:var(--card);color:var(--ink)}
+        #zoom:has([hidden]){width:min(450px,calc(100vw - 24px))}
+        #zoom::backdrop{background:rgb(0 0 0/.6)}
+        .zoom-head{position:sticky;top:0;display:flex;align-items:center;justify-content:space-between;gap:16px;padding:14px 0;background:var(--card)}
+        .zoom-head h3{margin:0}
+        .zoom-head button{padding:.35rem 1rem;border:1px solid var(--accent);border-radius:8px;background:var(--card);color:var(--accent);font:inherit}
+        .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,240px),1fr));gap:20px}
+        .pair img{display:block;width:100%;height:auto;border-radius:4px;background:var(--line)}
+        .pair figcaption{margin-top:8px;font-size:.875rem;color:var(--muted)}
         """
 
     private static let figures = """
@@ -128,7 +151,7 @@ enum StyleSheet {
         :root{--ground:#fff;--card:#fff}
         body{font-size:10.5pt}
         header,main{max-width:none;padding:0}
-        nav,.skip,.more{display:none}
+        nav,.skip,.more,#gallery-hint,#zoom,#peek{display:none}
         a{color:inherit;text-decoration:none}
         h2,h3{break-after:avoid}
         .class,.plot,.tiles li,tr{break-inside:avoid}

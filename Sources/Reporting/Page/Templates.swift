@@ -5,19 +5,24 @@
 /// of preformatted text too.
 enum Templates {
     static let all = [
-        "page": page, "summary": summary, "accuracy": accuracy, "gallery": gallery,
+        "page": page, "summary": summary, "accuracy": accuracy, "gallery": gallery, "zoom": zoom,
         "curves": curves, "figure": figure, "figures": figures, "gaps": gaps, "costs": costs,
         "provenance": provenance,
         "comparison": comparison, "index": index,
     ]
 
     /// What stands in the head of every page.
-    static let head = """
+    ///
+    /// - Parameter scripts: What the policy says of scripts; without it, none runs.
+    /// - Returns: Elements.
+    static func head(_ scripts: String = "script-src 'none'") -> String {
+        """
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta name="color-scheme" content="light dark">
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; \(scripts)">
         """
+    }
 
     private static let gaps = """
         {{^empty(gaps)}}
@@ -46,7 +51,7 @@ enum Templates {
         <!DOCTYPE html>
         <html lang="en">
         <head>
-        \(head)
+        \(head(GalleryScript.policy))
         <title>{{name}}: distillation report</title>
         <style>
         {{{styleSheet}}}
@@ -87,6 +92,10 @@ enum Templates {
         {{>provenance}}
         {{/provenance}}
         </main>
+        {{#gallery}}
+        {{>zoom}}
+        <script>{{{script}}}</script>
+        {{/gallery}}
         </body>
         </html>
 
@@ -143,6 +152,8 @@ enum Templates {
         <section id="gallery" aria-labelledby="gallery-heading">
         <h2 id="gallery-heading">Gallery</h2>
         <p>{{note}}</p>
+        <p id="gallery-hint" hidden>{{hint}}</p>
+        <p><a class="skip" href="#gallery-end">Skip the images</a></p>
         {{#rows}}
         <section class="class">
         <h3>{{name}}</h3>
@@ -155,15 +166,35 @@ enum Templates {
         {{/isEmpty}}
         <div class="strip">
         {{#pictures}}
-        <img{{#isSmall}} class="pixels"{{/isSmall}} src="data:image/{{kind}};base64,{{{base64}}}" width="{{width}}" height="{{height}}" alt="{{alt}}">
+        <button type="button" class="open" data-file="{{file}}" data-origin="{{origin}}" data-note="{{note}}" data-real="{{real}}"><img{{#isSmall}} class="pixels"{{/isSmall}} src="data:image/{{kind}};base64,{{{base64}}}" width="{{width}}" height="{{height}}" alt="{{alt}}"></button>
         {{/pictures}}
         </div>
         </figure>
         {{/strips}}
         </div>
+        {{^empty(reals)}}
+        <div hidden>
+        {{#reals}}
+        {{#picture}}
+        <img id="{{id}}"{{#isSmall}} class="pixels"{{/isSmall}} src="data:image/{{kind}};base64,{{{base64}}}" width="{{width}}" height="{{height}}" alt="{{alt}}">
+        {{/picture}}
+        {{/reals}}
+        </div>
+        {{/empty(reals)}}
         </section>
         {{/rows}}
+        <span id="gallery-end" tabindex="-1"></span>
         </section>
+
+        """
+
+    /// What the script of the gallery shows: an enlarged image, and a real one beside an image.
+    private static let zoom = """
+        <dialog id="zoom" aria-labelledby="zoom-heading">
+        <div class="zoom-head"><h3 id="zoom-heading"></h3><button type="button">Close</button></div>
+        <div class="pair"><figure></figure><figure></figure></div>
+        </dialog>
+        <div id="peek" role="tooltip" hidden></div>
 
         """
 

@@ -9,6 +9,15 @@ package struct ImageSize: Equatable {
     /// Rows.
     package let height: Int
 
+    /// Reads the head of a file on the disk; nil if it is neither.
+    init?(ofFile url: URL) {
+        guard let file = try? FileHandle(forReadingFrom: url) else { return nil }
+        defer { try? file.close() }
+        // Cameras put previews of up to 64 kB in front.
+        guard let head = try? file.read(upToCount: 1 << 17) else { return nil }
+        self.init(of: head)
+    }
+
     /// Reads the head of a file; nil if it is neither.
     package init?(of data: Data) {
         let bytes = [UInt8](data)

@@ -103,7 +103,7 @@ package struct AccuracyResult: Decodable, Sendable {
     /// The epoch that counts in a comparison: `last`, `best` or `holdout`; the last where it is not
     /// said.
     package var selection: String?
-    /// The accuracy that counts in a comparison; that of the last epoch where it is not said.
+    /// The accuracy that counts, where the file says it.
     package var headline: Accuracy?
     package var seconds: Double?
     package var peakMemoryBytes: Double?
@@ -117,6 +117,16 @@ package struct AccuracyResult: Decodable, Sendable {
     /// The order of every table and figure: by images per class, then by method.
     static func precedes(_ left: AccuracyResult, _ right: AccuracyResult) -> Bool {
         (left.imagesPerClass, Method(left.method)) < (right.imagesPerClass, Method(right.method))
+    }
+
+    /// The accuracy that counts, by the selection; that of the last epoch where it is not said.
+    package var counting: Accuracy {
+        if let headline { return headline }
+        switch selection {
+        case "best": return best ?? last
+        case "holdout": return selected ?? last
+        default: return last
+        }
     }
 
     /// Number of images the network was trained on.

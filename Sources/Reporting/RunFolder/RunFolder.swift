@@ -9,6 +9,8 @@ package struct RunFolder: Sendable {
     package var results: Results?
     package var surrogate: ImageSet?
     package var baselines: [ImageSet]
+    /// Similar real images, where they were looked for.
+    package var neighbours: NeighbourFile?
 
     /// The folder's own name, such as "fashion-mnist-demo".
     package var name: String { url.standardizedFileURL.lastPathComponent }
@@ -35,11 +37,14 @@ package struct RunFolder: Sendable {
         metrics = try file("metrics.jsonl").map(MetricsLog.read)
         results = try file("results.json").map(Results.read)
         baselines = ImageSet.folders(in: url.appending(path: "baselines"))
-            .compactMap { ImageSet(method: $0.lastPathComponent, folder: $0) }
+            .map(\.lastPathComponent)
+            .compactMap { ImageSet(method: $0, place: "baselines/\($0)", in: url) }
         surrogate = ImageSet(
             method: Self.surrogateMethod(results, baselines: baselines),
-            folder: url.appending(path: "surrogate")
+            place: "surrogate",
+            in: url
         )
+        neighbours = try file("neighbours.json")?.decoded(NeighbourFile.self)
 
         let found: [Any?] = [recipe, provenance, metrics, results, surrogate, baselines.first]
         guard found.contains(where: { $0 != nil }) else {

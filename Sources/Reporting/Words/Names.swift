@@ -111,6 +111,19 @@ package enum Names {
         return sentenceCase(rest.dropFirst().replacing("-", with: " "))
     }
 
+    /// The epoch that counts, in words that follow an accuracy.
+    ///
+    /// - Parameter selections: Those that results name: `last`, `best`, `holdout`.
+    /// - Returns: "after the last epoch".
+    package static func epoch(_ selections: Set<String>) -> String {
+        switch selections {
+        case ["best"]: "at the best epoch, which was chosen on the test set, as published"
+        case ["holdout"]: "at the epoch that training images held back have chosen"
+        case ["last"], []: "after the last epoch"
+        default: "at the epoch that the settings say"
+        }
+    }
+
     /// "finetune" → "Fine-tuning".
     package static func stage(_ id: String) -> String {
         let known = [
