@@ -253,7 +253,7 @@ def load_safetensors(path):
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
     metadata = header.pop("__metadata__", {})
-    types = {"F32": torch.float32, "I64": torch.int64}
+    types = {"F32": torch.float32, "I64": torch.int64, "U8": torch.uint8}
     tensors = {}
     for name, entry in header.items():
         first, last = (8 + length + offset for offset in entry["data_offsets"])

@@ -84,7 +84,8 @@ final class FinetuningServer {
         [configuration.channels, configuration.inputSize, configuration.inputSize]
     }
 
-    private static func type(_ name: String) -> DType? {
+    /// The type of autocast by the name of a precision.
+    static func type(_ name: String) -> DType? {
         switch name {
         case "float32": nil
         case "bfloat16": .bfloat16
@@ -220,7 +221,7 @@ final class FinetuningServer {
     // MARK: - What the processor can do
 
     /// The best of five products of square matrices, in 10⁹ operations a second.
-    private static func productRate(_ precision: DType?) -> Double {
+    static func productRate(_ precision: DType?) -> Double {
         // Without instructions for bfloat16 a product takes a hundred times as long.
         let size = precision == .bfloat16 && Precision.automatic(on: .cpu) == .float32 ? 512 : 2048
         let a = Tensor.full([size, size], 0.5, dtype: precision ?? .float32)

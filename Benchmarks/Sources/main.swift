@@ -1,6 +1,7 @@
 // Our side of `make bench`: does what it is told, line by line, and tells how long it took.
 //
-//   distill-bench finetune …    the other comparison, see FinetuningServer.swift
+//   distill-bench finetune …    another comparison, see FinetuningServer.swift
+//   distill-bench match …       another comparison, see MatchingServer.swift
 //   distill-bench FOLDER MODEL BATCH THREADS PRECISION
 //
 // First it writes weights and a batch into FOLDER for the other side. Then it reads commands:
@@ -31,9 +32,14 @@ func measured(_ body: () throws -> Void) rethrows -> String {
 }
 
 let arguments = CommandLine.arguments
-if arguments.dropFirst().first == "finetune" {
+switch arguments.dropFirst().first {
+case "finetune":
     try FinetuningServer(arguments.dropFirst(2)).serve()
     exit(0)
+case "match":
+    try MatchingServer(arguments.dropFirst(2)).serve()
+    exit(0)
+default: break
 }
 guard arguments.count == 6, let batchSize = Int(arguments[3]), let threads = Int(arguments[4]),
     let configuration = Workload.configurations[arguments[2]],
