@@ -44,7 +44,7 @@ final class FinetuningServer {
         Engine.threadCount = threads
         folder = URL(filePath: arguments[0])
         self.batchSize = batchSize
-        precision = Self.type(arguments[3])
+        precision = autocastType(arguments[3])
         recomputes = arguments.count == 5
         weightsFile = folder.appending(path: "dit.safetensors")
         let checkpoint = try Checkpoint(contentsOf: weightsFile)
@@ -63,7 +63,7 @@ final class FinetuningServer {
             switch (words.first, numbers.count) {
             case ("losses", 0): reply(try losses().map { "\($0)" }.joined(separator: " "))
             case ("step", 1): reply(try seconds(ofSteps: numbers[0]))
-            case ("encode", 1): reply(try seconds(ofEncoding: numbers[0], Self.type(words[2])))
+            case ("encode", 1): reply(try seconds(ofEncoding: numbers[0], autocastType(words[2])))
             case ("sample", 3):
                 reply(
                     try seconds(
@@ -73,7 +73,7 @@ final class FinetuningServer {
                         taken: numbers[2]
                     )
                 )
-            case ("gemm", 0): reply("\(Self.productRate(Self.type(words[1])))")
+            case ("gemm", 0): reply("\(Self.productRate(autocastType(words[1])))")
             case ("memory", 0): reply("\(Memory.peakBytes(on: .cpu))")
             default: fail("what is \"\(line)\"?")
             }
@@ -82,16 +82,6 @@ final class FinetuningServer {
 
     private var latentShape: [Int] {
         [configuration.channels, configuration.inputSize, configuration.inputSize]
-    }
-
-    /// The type of autocast by the name of a precision.
-    static func type(_ name: String) -> DType? {
-        switch name {
-        case "float32": nil
-        case "bfloat16": .bfloat16
-        case "auto": Precision.automatic(on: .cpu).autocastType
-        default: fail("expected float32, bfloat16 or auto, found \(name)")
-        }
     }
 
     // MARK: - Fine-tuning

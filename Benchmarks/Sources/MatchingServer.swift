@@ -50,7 +50,7 @@ final class MatchingServer {
         }
         Engine.keepFreedMemory()
         Engine.threadCount = threads
-        precision = FinetuningServer.type(arguments[2])
+        precision = autocastType(arguments[2])
         let folder = URL(filePath: arguments[0])
         settings = try JSONDecoder().decode(
             Settings.self,
