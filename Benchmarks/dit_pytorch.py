@@ -253,7 +253,7 @@ def load_safetensors(path):
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
     metadata = header.pop("__metadata__", {})
-    types = {"F32": torch.float32, "I64": torch.int64}
+    types = {"F32": torch.float32, "I64": torch.int64, "U8": torch.uint8}
     tensors = {}
     for name, entry in header.items():
         first, last = (8 + length + offset for offset in entry["data_offsets"])
@@ -267,7 +267,7 @@ class Ours:
         self.process = subprocess.Popen(
             [binary, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.loops = self.read().removeprefix("ready: ")
+        self.loops, self.precision = self.read().removeprefix("ready: ").rsplit(", ", 1)
 
     def read(self):
         line = self.process.stdout.readline()
@@ -295,7 +295,8 @@ def main():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0))
                         if hasattr(os, "sched_getaffinity") else os.cpu_count())
-    parser.add_argument("--precision", default="bfloat16", choices=["bfloat16", "float32"])
+    parser.add_argument("--precision", default="auto", choices=["auto", "bfloat16", "float32"],
+                        help="of both sides; auto: bfloat16 where the processor multiplies it")
     parser.add_argument("--repetitions", type=int, default=5, help="of each measurement, a side")
     parser.add_argument("--steps", type=int, default=10, help="training steps of a measurement")
     parser.add_argument("--sampling-steps", type=int, default=20)
@@ -314,8 +315,9 @@ def main():
             model.load_state_dict(weights)
             return model
 
+        chosen = ", chosen for this processor" if options.precision == "auto" else ""
         print(f"{options.model}, batch {options.batch}, {options.threads} threads, "
-              f"{options.precision}; PyTorch {torch.__version__} "
+              f"{ours.precision}{chosen}; PyTorch {torch.__version__} "
               f"({torch.backends.cpu.get_cpu_capability()}); our loops: {ours.loops}")
 
         # The same work first: losses of ten updates and samples in float32.
@@ -332,12 +334,12 @@ def main():
         print(f"samples of 5 float32 steps: largest relative difference {difference:.1e}")
         assert difference < 1e-3, "the samples differ"
 
-        training = Training(new_model(), batch, options.precision)
+        training = Training(new_model(), batch, ours.precision)
         sampled = new_model()
         work = {
             "train": (options.steps, lambda n: [training.step() for _ in range(n)]),
             "sample": (
-                options.sampling_steps, lambda n: sample(sampled, batch, n, options.precision)
+                options.sampling_steps, lambda n: sample(sampled, batch, n, ours.precision)
             ),
         }
         results = {}
@@ -362,7 +364,7 @@ def main():
                 print(f"{name:6} {label:14}: ours {a:8.2f}, PyTorch {b:8.2f} {unit}, "
                       f"ratio {a / b:.2f}")
         print(json.dumps({"model": options.model, "batch": options.batch,
-                          "threads": options.threads, "precision": options.precision,
+                          "threads": options.threads, "precision": ours.precision,
                           "loops": ours.loops, **results}))
         slower = [name for name, rates in results.items()
                   if rates["ours"]["imagesPerSecond"] < rates["PyTorch"]["imagesPerSecond"]]

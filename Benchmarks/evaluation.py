@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from evaluation_pytorch import Training, make_network
+from evaluation_pytorch import Training
+from networks_pytorch import make_network
 from PIL import Image
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode

@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -16,40 +15,9 @@ from pathlib import Path
 import random_dit
 import torch
 from safetensors.torch import save_file
+from side import Side
 
 HERE = Path(__file__).parent
-
-
-class Side:
-    """One process that answers commands; alone, it lives for one measurement."""
-
-    def __init__(self, name, arguments):
-        self.name, self.arguments, self.process = name, [str(a) for a in arguments], None
-
-    def start(self):
-        if self.process is None:
-            self.process = subprocess.Popen(
-                self.arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-            self.title = self.read().removeprefix("ready: ")
-
-    def stop(self):
-        if self.process is not None:
-            self.process.stdin.close()
-            self.process.wait()
-            self.process = None
-
-    def read(self):
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"bench: {self.name} ended with status {self.process.wait()}")
-        return line.strip()
-
-    def numbers(self, command):
-        self.start()
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        return [float(word) for word in self.read().split()]
 
 
 class Bench:

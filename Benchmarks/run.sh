@@ -3,12 +3,19 @@
 # Measures training and sampling of a DiT beside the same model in eager PyTorch.
 #
 #   Benchmarks/run.sh [--model small|dit-s-2|dit-b-2] [--batch N] [--threads N]
-#                     [--precision bfloat16|float32] [--repetitions N] [--steps N]
+#                     [--precision auto|bfloat16|float32] [--repetitions N] [--steps N]
 #                     [--sampling-steps N]
 #
 # Both sides use the same libtorch, threads, batch, precision and inputs. They are compared in
-# float32 first, warmed up, and measured in turns; the medians count. The status is 1 if ours is
+# float32 first, warmed up, and measured in turns; the medians count. Without --precision both
+# compute in bfloat16 where the processor multiplies it, else in float32. The status is 1 if ours is
 # slower by the clock, or if the two do not compute the same.
+#
+# The other comparisons have scripts of their own, which need more time or more packages:
+#
+#   Benchmarks/finetune.sh      the fine-tuning of Minimax Diffusion; needs diffusers
+#   Benchmarks/evaluation.sh    the training of an evaluation; needs torchvision
+#   Benchmarks/methods.sh       a step of DM and a match of IDC
 #
 # Environment: PYTHON=FILE   a Python with torch (default: that of .venv)
 set -euo pipefail

@@ -44,7 +44,7 @@ final class FinetuningServer {
         Engine.threadCount = threads
         folder = URL(filePath: arguments[0])
         self.batchSize = batchSize
-        precision = Self.type(arguments[3])
+        precision = autocastType(arguments[3])
         recomputes = arguments.count == 5
         weightsFile = folder.appending(path: "dit.safetensors")
         let checkpoint = try Checkpoint(contentsOf: weightsFile)
@@ -63,7 +63,7 @@ final class FinetuningServer {
             switch (words.first, numbers.count) {
             case ("losses", 0): reply(try losses().map { "\($0)" }.joined(separator: " "))
             case ("step", 1): reply(try seconds(ofSteps: numbers[0]))
-            case ("encode", 1): reply(try seconds(ofEncoding: numbers[0], Self.type(words[2])))
+            case ("encode", 1): reply(try seconds(ofEncoding: numbers[0], autocastType(words[2])))
             case ("sample", 3):
                 reply(
                     try seconds(
@@ -73,7 +73,7 @@ final class FinetuningServer {
                         taken: numbers[2]
                     )
                 )
-            case ("gemm", 0): reply("\(Self.productRate(Self.type(words[1])))")
+            case ("gemm", 0): reply("\(Self.productRate(autocastType(words[1])))")
             case ("memory", 0): reply("\(Memory.peakBytes(on: .cpu))")
             default: fail("what is \"\(line)\"?")
             }
@@ -82,15 +82,6 @@ final class FinetuningServer {
 
     private var latentShape: [Int] {
         [configuration.channels, configuration.inputSize, configuration.inputSize]
-    }
-
-    private static func type(_ name: String) -> DType? {
-        switch name {
-        case "float32": nil
-        case "bfloat16": .bfloat16
-        case "auto": Precision.automatic(on: .cpu).autocastType
-        default: fail("expected float32, bfloat16 or auto, found \(name)")
-        }
     }
 
     // MARK: - Fine-tuning
@@ -220,7 +211,7 @@ final class FinetuningServer {
     // MARK: - What the processor can do
 
     /// The best of five products of square matrices, in 10⁹ operations a second.
-    private static func productRate(_ precision: DType?) -> Double {
+    static func productRate(_ precision: DType?) -> Double {
         // Without instructions for bfloat16 a product takes a hundred times as long.
         let size = precision == .bfloat16 && Precision.automatic(on: .cpu) == .float32 ? 512 : 2048
         let a = Tensor.full([size, size], 0.5, dtype: precision ?? .float32)

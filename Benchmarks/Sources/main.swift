@@ -1,8 +1,10 @@
 // Our side of `make bench`: does what it is told, line by line, and tells how long it took.
 //
-//   distill-bench finetune …    the other comparison, see FinetuningServer.swift
+//   distill-bench finetune …    another comparison, see FinetuningServer.swift
+//   distill-bench match …       another comparison, see MatchingServer.swift
 //   distill-bench FOLDER MODEL BATCH THREADS PRECISION
 //
+// PRECISION is float32, bfloat16, or auto for the faster one here; the first line tells which it is.
 // First it writes weights and a batch into FOLDER for the other side. Then it reads commands:
 //
 //   losses N    N updates in float32 from these weights: their losses, one line
@@ -13,6 +15,7 @@
 import Checkpoints
 import Foundation
 import Torch
+import Training
 
 /// Writes a line at once: the other side waits for it.
 func reply(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
@@ -20,6 +23,16 @@ func reply(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".ut
 func fail(_ message: String) -> Never {
     FileHandle.standardError.write(Data("distill-bench: \(message)\n".utf8))
     exit(64)
+}
+
+/// The type of autocast by the name of a precision: float32, bfloat16, or auto for the faster one here.
+func autocastType(_ name: String) -> DType? {
+    switch name {
+    case "float32": nil
+    case "bfloat16": .bfloat16
+    case "auto": Precision.automatic(on: .cpu).autocastType
+    default: fail("expected float32, bfloat16 or auto, found \(name)")
+    }
 }
 
 /// Seconds of the clock and of all processors that `body` took.
@@ -31,25 +44,30 @@ func measured(_ body: () throws -> Void) rethrows -> String {
 }
 
 let arguments = CommandLine.arguments
-if arguments.dropFirst().first == "finetune" {
+switch arguments.dropFirst().first {
+case "finetune":
     try FinetuningServer(arguments.dropFirst(2)).serve()
     exit(0)
+case "match":
+    try MatchingServer(arguments.dropFirst(2)).serve()
+    exit(0)
+default: break
 }
 guard arguments.count == 6, let batchSize = Int(arguments[3]), let threads = Int(arguments[4]),
-    let configuration = Workload.configurations[arguments[2]],
-    let precision = ["float32": DType.float32, "bfloat16": .bfloat16][arguments[5]]
+    let configuration = Workload.configurations[arguments[2]]
 else { fail("expected FOLDER MODEL BATCH THREADS PRECISION") }
 
 Engine.keepFreedMemory()
 Engine.threadCount = threads
+let precision = autocastType(arguments[5])
 let folder = URL(filePath: arguments[1])
 let workload = Workload(configuration, batchSize: batchSize)
 try workload.write(to: folder)
 let training = try workload.training(precision: precision)
 let sampled = try workload.model()
 sampled.freeze()
-if precision != .float32 { sampled.lowerFrozenWeights(to: precision) }
-reply("ready: \(Engine.fusedLoops)")
+if let precision { sampled.lowerFrozenWeights(to: precision) }
+reply("ready: \(Engine.fusedLoops), \(precision ?? .float32)")
 
 while let line = readLine() {
     let words = line.split(separator: " ")

@@ -58,18 +58,7 @@ public final class EmbeddingMatching: MatchingObjective {
 
     /// The network of a step, on the device of the images, with frozen weights.
     private func makeNetwork(step: Int) throws(NetworkError) -> any ImageClassifier {
-        var generator = RandomGenerator(
-            seed: seed,
-            purpose: .matchingNetwork,
-            index: UInt64(step)
-        )
-        let network = try network.makeClassifier(
-            imageSize: real.set.height,
-            channels: real.set.channels,
-            classCount: real.set.classCount,
-            using: &generator
-        )
-        network.move(to: real.set.images.device)
+        let network = try real.makeMatchingNetwork(network, number: step, seed: seed)
         network.freeze()
         return network
     }
@@ -150,11 +139,14 @@ public final class EmbeddingMatching: MatchingObjective {
 
     /// Mean embeddings of the images of each class: [K, F], float32.
     ///
+    /// As many classes as fit into a chunk are embedded together; a class that does not fit is
+    /// embedded part by part.
+    ///
     /// - Parameters:
     ///   - count: K, number of classes.
     ///   - batch: Makes the images of a class.
     ///   - network: The network.
-    ///   - chunk: Images that are embedded at once; nil for those of all classes.
+    ///   - chunk: The most images that are embedded at once; nil for those of all classes.
     /// - Returns: One row a class.
     package func means(
         count: Int,
@@ -162,25 +154,42 @@ public final class EmbeddingMatching: MatchingObjective {
         in network: any ImageClassifier,
         chunk: Int?
     ) -> Tensor {
-        withoutGradient {
-            guard let chunk else {
-                let batches = (0..<count).map(batch)
+        let chunk = chunk ?? Int.max
+        return withoutGradient {
+            var rows = [Tensor]()
+            // Classes that are embedded at once, none alone above a chunk.
+            var together = [Tensor]()
+            var imageCount = 0
+            func embedTogether() {
+                guard !together.isEmpty else { return }
+                let all = embedded(
+                    together.count == 1 ? together[0] : .concatenated(together),
+                    network
+                )
                 var start = 0
-                let all = embedded(.concatenated(batches), network)
-                let rows = batches.map { batch in
-                    defer { start += batch.size(along: 0) }
-                    return all[start..<start + batch.size(along: 0)].mean(along: 0)
+                for x in together {
+                    let size = x.size(along: 0)
+                    rows.append(all[start..<start + size].sum(along: 0) / Double(size))
+                    start += size
                 }
-                return .stacked(rows)
+                together = []
+                imageCount = 0
             }
-            let rows = (0..<count).map { label -> Tensor in
+            for label in 0..<count {
                 let x = batch(label)
-                let count = x.size(along: 0)
-                let sums = stride(from: 0, to: count, by: chunk).map {
-                    embedded(x[$0..<min($0 + chunk, count)], network).sum(along: 0)
+                let size = x.size(along: 0)
+                if imageCount + size > chunk { embedTogether() }
+                if size <= chunk {
+                    together.append(x)
+                    imageCount += size
+                } else {
+                    let sums = stride(from: 0, to: size, by: chunk).map {
+                        embedded(x[$0..<min($0 + chunk, size)], network).sum(along: 0)
+                    }
+                    rows.append(Tensor.stacked(sums).sum(along: 0) / Double(size))
                 }
-                return Tensor.stacked(sums).sum(along: 0) / Double(count)
             }
+            embedTogether()
             return .stacked(rows)
         }
     }

@@ -62,7 +62,8 @@ public final class IDC: DistillationMethod {
         /// Changes of the images in a match; networks are trained without the cutout if there is
         /// CutMix.
         public var augmentation = "color_crop_cutout"
-        /// The most images whose gradients are computed at once, for less memory; 0 for no limit.
+        /// The most images whose gradients are computed at once, for less memory; 0 for as many as
+        /// have 2²⁰ pixels together, 64 of 128×128.
         ///
         /// Where a match has more synthetic images, it takes the time of another gradient of them.
         public var imagesAtOnce = 0
@@ -97,6 +98,24 @@ public final class IDC: DistillationMethod {
             let base = baseImageSize > 0 ? baseImageSize : imageSize > 64 ? 224 : 32
             let side = Double(imageSize) / Double(base)
             return imageLearningRate * Double(imagesPerClass) / 10 * side * side
+        }
+
+        /// The most images whose gradients are computed at once.
+        ///
+        /// - Parameters:
+        ///   - height: Rows of the images.
+        ///   - width: Columns of the images.
+        /// - Returns: At least 1.
+        public func boundedImagesAtOnce(height: Int, width: Int) -> Int {
+            imagesAtOnce > 0 ? imagesAtOnce : max(1, 1_048_576 / (height * width))
+        }
+
+        /// Real images of each class that the stored ones begin with.
+        ///
+        /// - Parameter imagesPerClass: Stored images of each class.
+        /// - Returns: One for each of their tiles.
+        public func initialImagesPerClass(_ imagesPerClass: Int) -> Int {
+            imagesPerClass * factor * factor
         }
 
         /// Makes sure that the numbers make sense.
@@ -168,7 +187,10 @@ public final class IDC: DistillationMethod {
         try parameters.validate()
         let (set, count) = (real.set, imagesPerClass)
         let tiles = parameters.factor * parameters.factor
-        let places = try real.initialPlaces(count * tiles, seed: seed)
+        let places = try real.initialPlaces(
+            parameters.initialImagesPerClass(count),
+            seed: seed
+        )
         var images = [Tensor]()
         var origins = [[Int]]()
         for label in 0..<set.classCount {
@@ -194,7 +216,7 @@ public final class IDC: DistillationMethod {
         self.real = real
         self.seed = seed
         options = GradientMatching.Options(
-            imagesAtOnce: parameters.imagesAtOnce,
+            imagesAtOnce: parameters.boundedImagesAtOnce(height: set.height, width: set.width),
             precision: precision
         )
         formation = MultiFormation(factor: parameters.factor, mode: parameters.decoding)

@@ -60,19 +60,36 @@ public struct RealImages {
     /// - Returns: Positions in the training set, class by class.
     /// - Throws: `TrainingError` if a class has fewer images.
     public func initialPlaces(_ imagesPerClass: Int, seed: UInt64) throws(TrainingError) -> [Int] {
+        try RealImages.require(
+            imagesPerClass,
+            ofEach: set.classNames,
+            counts: placesByClass.map(\.count)
+        )
+        return CoresetSelection.random(placesByClass, count: imagesPerClass, seed: seed)
+            .flatMap(\.self)
+    }
+
+    /// Makes sure that every class has as many images as a surrogate begins with.
+    ///
+    /// - Parameters:
+    ///   - imagesPerClass: How many are needed of each class.
+    ///   - classNames: The names of the classes.
+    ///   - counts: How many images each class has.
+    /// - Throws: `TrainingError` that names the first class with too few.
+    public static func require(
+        _ imagesPerClass: Int,
+        ofEach classNames: [String],
+        counts: [Int]
+    ) throws(TrainingError) {
         guard imagesPerClass > 0 else {
             throw TrainingError(.invalidOption, "There must be at least 1 image of each class.")
         }
-        let chosen = CoresetSelection.random(placesByClass, count: imagesPerClass, seed: seed)
-        if let label = chosen.firstIndex(where: { $0.count < imagesPerClass }) {
-            throw TrainingError(
-                .malformedSet,
-                "The class \(set.classNames[label]) has \(chosen[label].count) images, but "
-                    + "\(imagesPerClass) are needed to begin with. Ask for fewer images of each class; "
-                    + "dm may begin with noise (dm.initialization), and idc with a smaller "
-                    + "idc.factor."
-            )
-        }
-        return chosen.flatMap(\.self)
+        guard let label = counts.firstIndex(where: { $0 < imagesPerClass }) else { return }
+        throw TrainingError(
+            .malformedSet,
+            "The class \(classNames[label]) has \(counts[label]) images, but \(imagesPerClass) are "
+                + "needed to begin with. Ask for fewer images of each class; dm may begin with noise "
+                + "(dm.initialization), and idc with a smaller idc.factor."
+        )
     }
 }

@@ -37,7 +37,8 @@ extension Pipeline {
         )
     }
 
-    /// Makes sure that networks and augmentations exist and fit the images.
+    /// Makes sure that networks and augmentations exist and fit the images, and that every class has
+    /// as many of them as the method begins with or chooses.
     private func requireSettings(of method: BaselineMethod) throws {
         func requireNetwork(_ name: String) throws {
             let data = try data()
@@ -49,9 +50,20 @@ extension Pipeline {
                 using: &generator
             )
         }
+        let count = recipe.sample.imagesPerClass
+        func requireImages(_ count: Int) throws {
+            let data = try data()
+            try RealImages.require(
+                count,
+                ofEach: data.classNames,
+                counts: data.source.indicesByClass().map(\.count)
+            )
+        }
         switch method {
-        case .random, .dit: break
+        case .dit: break
+        case .random: try requireChoice(of: method)
         case .kCenter, .herding:
+            try requireChoice(of: method)
             guard recipe.coreset.features == "train" else {
                 _ = try namedExtractor()
                 return
@@ -65,13 +77,17 @@ extension Pipeline {
         case .dm:
             try requireNetwork(recipe.dm.network)
             _ = try SiameseAugmentation(recipe.dm.augmentation)
+            if recipe.dm.initialization == .real { try requireImages(count) }
         case .idc1, .idc:
-            try idcParameters(method).validate()
+            let parameters = try idcParameters(method)
+            try parameters.validate()
             try requireNetwork(recipe.idc.network)
+            try requireImages(parameters.initialImagesPerClass(count))
         case .glad:
             try requireNetwork(recipe.glad.network)
             _ = try SiameseAugmentation(recipe.glad.augmentation)
             try requirePrior()
+            try requireImages(count)
         }
     }
 

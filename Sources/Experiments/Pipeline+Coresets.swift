@@ -17,14 +17,7 @@ extension Pipeline {
         }
         let data = try data()
         let count = recipe.sample.imagesPerClass
-        let members = data.source.indicesByClass()
-        if let label = members.firstIndex(where: { $0.count < count }) {
-            throw RunError(
-                .invalidSettings,
-                "\(method.stage): the class \(data.classNames[label]) has \(members[label].count) "
-                    + "images, \(count) are asked for. Lower sample.imagesPerClass."
-            )
-        }
+        let members = try requireChoice(of: method)
         let chosen = try places(method, members, count)
         var watch = Stopwatch(method.stage, in: folder, on: device)
         let writer = try SurrogateWriter(
@@ -48,6 +41,23 @@ extension Pipeline {
         }
         try writer.finish(entries, summary: method.summary)
         try watch.book()
+    }
+
+    /// Makes sure that every class has as many images as are to be chosen.
+    ///
+    /// - Parameter method: What chooses.
+    /// - Returns: The images of each class, positions in the training set.
+    /// - Throws: `RunError` that names the first class with too few.
+    @discardableResult
+    func requireChoice(of method: BaselineMethod) throws -> [[Int]] {
+        let (data, count) = (try data(), recipe.sample.imagesPerClass)
+        let members = data.source.indicesByClass()
+        guard let label = members.firstIndex(where: { $0.count < count }) else { return members }
+        throw RunError(
+            .invalidSettings,
+            "\(method.stage): the class \(data.classNames[label]) has \(members[label].count) "
+                + "images, \(count) are asked for. Lower sample.imagesPerClass."
+        )
     }
 
     /// The chosen images of each class, positions in the training set.

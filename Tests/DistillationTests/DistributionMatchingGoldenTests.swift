@@ -66,20 +66,26 @@ struct DistributionMatchingGoldenTests {
         let n = try golden.config["ipc"].int
         let classes = try golden.config["nclass"].int
         let real = try golden["input.real"].chunked(classes, along: 0).map { $0.squeezed(0) }
-        let means = objective.means(
-            count: classes,
-            of: { real[$0] },
-            in: network,
-            chunk: 4
-        )
         let synthetic = objective.means(
             count: classes,
             of: { images[$0 * n..<($0 + 1) * n] },
             in: network,
             chunk: nil
         )
+        // Parts of a class, one class, and two and all of them together.
+        let size = real[0].size(along: 0)
+        for chunk in [max(1, size - 1), size, 2 * size + 1, nil] {
+            let means = objective.means(
+                count: classes,
+                of: { real[$0] },
+                in: network,
+                chunk: chunk
+            )
+            for label in 0..<classes {
+                expectClose(means[label], try golden["expected.mean_real.\(label)"], relative: 1e-4)
+            }
+        }
         for label in 0..<classes {
-            expectClose(means[label], try golden["expected.mean_real.\(label)"], relative: 1e-4)
             expectClose(synthetic[label], try golden["expected.mean_syn.\(label)"], relative: 1e-4)
         }
 

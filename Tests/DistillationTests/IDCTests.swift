@@ -189,6 +189,18 @@ struct IDCTests {
         for count in [1, 3] { expectClose(try images(count), whole, absolute: 1e-4) }
     }
 
+    @Test("by default the images at once have a million pixels")
+    func bound() {
+        var parameters = IDC.Parameters()
+        #expect(parameters.boundedImagesAtOnce(height: 128, width: 128) == 64)
+        #expect(parameters.boundedImagesAtOnce(height: 2048, width: 2048) == 1)
+        // All of a match of small images.
+        let small = parameters.boundedImagesAtOnce(height: 32, width: 32)
+        #expect(small >= parameters.syntheticBatchLimit)
+        parameters.imagesAtOnce = 5
+        #expect(parameters.boundedImagesAtOnce(height: 128, width: 128) == 5)
+    }
+
     @Test("steps free what they make", arguments: [nil, DType.bfloat16])
     func leaks(precision: DType?) throws {
         let method = try method(precision: precision) { $0.factor = 2 }

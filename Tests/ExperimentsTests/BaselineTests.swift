@@ -277,4 +277,38 @@ struct BaselineTests {
             }
         }
     }
+
+    @Test(
+        "too few images of a class are refused before the first stage",
+        arguments: [
+            "random", "k-center", "herding", "dm", "idc-1", "idc",
+        ]
+    )
+    func tooFewImages(method: String) throws {
+        try withData { folder, recipe in
+            var recipe = recipe
+            recipe.baselines = [method]
+            // Of 12 images of a class idc needs four for each of these.
+            recipe.sample.imagesPerClass = method == "idc" ? 4 : 13
+            let run = folder.appendingPathComponent("run")
+            // There is no model here: fine-tuning, the first stage, would have another complaint.
+            let error = #expect(throws: (any Error).self) { try pipeline(recipe, run).run() }
+            let needed = method == "idc" ? 16 : 13
+            let message = error.map { "\($0)" } ?? ""
+            #expect(message.contains("12 images") && message.contains("\(needed) are"))
+        }
+    }
+
+    @Test("dm needs no images to begin with noise")
+    func noise() throws {
+        try withData { folder, recipe in
+            var recipe = recipe
+            recipe.dm.initialization = .noise
+            recipe.dm.iterations = 1
+            recipe.sample.imagesPerClass = 13
+            let run = folder.appendingPathComponent("run")
+            try pipeline(recipe, run).baseline("dm")
+            #expect(try files(run).keys.filter { $0.hasSuffix(".png") }.count == 26)
+        }
+    }
 }

@@ -72,9 +72,9 @@ struct ConvNetFusedBlockTests {
         expectClose(result.converted(to: .float32), exact, absolute: bound)
     }
 
-    @Test("the gradient can be differentiated")
-    func secondDerivative() throws {
-        let x = images(4, 6)
+    @Test("the gradient can be differentiated", arguments: [false, true])
+    func secondDerivative(channelsLast: Bool) throws {
+        let x = images(4, 6).contiguous(channelsLast: channelsLast)
         func second(_ body: (Tensor, Tensor, Tensor) -> Tensor) throws -> [Tensor?] {
             let inputs = [x, weight, bias].map(trained)
             let y = body(inputs[0], inputs[1], inputs[2])
@@ -88,6 +88,71 @@ struct ConvNetFusedBlockTests {
         }
         for (found, expected) in try zip(second(fused), second(single)) {
             expectClose(try #require(found), try #require(expected), relative: 1e-4)
+        }
+    }
+
+    /// The derivative of ⟨u, ∂y/∂x·v⟩ by x, scale and v, as gradient matching needs it.
+    private func mixed(
+        _ body: (Tensor, Tensor, Tensor) -> Tensor,
+        _ x: Tensor,
+        creatingGraph: Bool = false
+    ) -> (inputs: [Tensor], gradients: [Tensor?]) {
+        var generator = RandomGenerator(seed: 14)
+        let inputs = [x, weight].map(trained)
+        let y = body(inputs[0], inputs[1], bias)
+        let incoming = trained(generator.normal(y.shape))
+        let cotangent = generator.normal(x.shape)
+        let first = Tensor.gradients(
+            of: [y],
+            by: [inputs[0]],
+            weights: [incoming],
+            creatingGraph: true
+        )
+        let by = inputs + [incoming]
+        return (
+            by,
+            Tensor.gradients(
+                of: first.compactMap { $0 },
+                by: by,
+                weights: [cotangent],
+                creatingGraph: creatingGraph
+            )
+        )
+    }
+
+    @Test("the derivative of the gradient is that of the single operations", arguments: sizes)
+    func mixedDerivative(_ size: (Int, Int)) throws {
+        let x = images(size.0, size.1).contiguous(channelsLast: true)
+        let (found, expected) = (mixed(fused, x).gradients, mixed(single, x).gradients)
+        for (found, expected) in zip(found, expected) {
+            expectClose(try #require(found), try #require(expected), absolute: 2e-4)
+        }
+    }
+
+    @Test("in bfloat16 the derivative of the gradient is as near to float32 as its own steps")
+    func mixedDerivativeInBFloat16() throws {
+        let x = (images(14, 14) - 5).converted(to: .bfloat16).contiguous(channelsLast: true)
+        let found = mixed(fused, x).gradients
+        let exact = mixed(fused, x.converted(to: .float32)).gradients
+        for (found, exact) in zip(found, exact) {
+            let exact = try #require(exact)
+            // Two results with eight bits, of inputs with eight bits.
+            let bound = exact.magnitude().max().item / 64
+            let result = try #require(found).converted(to: .float32)
+            expectClose(result, exact, absolute: bound)
+        }
+    }
+
+    @Test("a third derivative is that of the single operations")
+    func thirdDerivative() throws {
+        func third(_ body: (Tensor, Tensor, Tensor) -> Tensor) throws -> [Tensor?] {
+            let x = images(4, 6).contiguous(channelsLast: true)
+            let (inputs, second) = mixed(body, x, creatingGraph: true)
+            let sum = try second.map { try #require($0).squared().sum() }
+            return Tensor.gradients(of: [sum[0] + sum[1] + sum[2]], by: inputs)
+        }
+        for (found, expected) in try zip(third(fused), third(single)) {
+            expectClose(try #require(found), try #require(expected), relative: 1e-3)
         }
     }
 
@@ -109,6 +174,7 @@ struct ConvNetFusedBlockTests {
         expectNoLeaks {
             let inputs = [x, weight, bias].map(trained)
             fused(inputs[0], inputs[1], inputs[2]).sum().backward()
+            _ = mixed(fused, x.contiguous(channelsLast: true))
         }
     }
 }
