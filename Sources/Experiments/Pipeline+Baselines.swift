@@ -14,6 +14,7 @@ extension Pipeline {
     /// - Throws: `RunError` for another method or settings that do not fit.
     public func baseline(_ name: String) throws {
         try requireKnown([name])
+        try requireImages(for: [name])
         for method in try BaselineMethod.named([name]) {
             switch method {
             case .random, .kCenter, .herding: try choose(method)
@@ -37,8 +38,30 @@ extension Pipeline {
         )
     }
 
-    /// Makes sure that networks and augmentations exist and fit the images, and that every class has
-    /// as many of them as the method begins with or chooses.
+    /// Makes sure, before any work starts, that every class has as many images as methods begin with
+    /// or choose.
+    func requireImages(for names: [String]) throws {
+        let count = recipe.sample.imagesPerClass
+        func require(_ count: Int) throws {
+            let data = try data()
+            try RealImages.require(
+                count,
+                ofEach: data.classNames,
+                counts: data.source.indicesByClass().map(\.count)
+            )
+        }
+        for method in try BaselineMethod.named(names) {
+            switch method {
+            case .dit: break
+            case .random, .kCenter, .herding: try requireChoice(of: method)
+            case .dm: if recipe.dm.initialization == .real { try require(count) }
+            case .idc1, .idc: try require(idcParameters(method).initialImagesPerClass(count))
+            case .glad: try require(count)
+            }
+        }
+    }
+
+    /// Makes sure that networks and augmentations exist and fit the images.
     private func requireSettings(of method: BaselineMethod) throws {
         func requireNetwork(_ name: String) throws {
             let data = try data()
@@ -50,20 +73,9 @@ extension Pipeline {
                 using: &generator
             )
         }
-        let count = recipe.sample.imagesPerClass
-        func requireImages(_ count: Int) throws {
-            let data = try data()
-            try RealImages.require(
-                count,
-                ofEach: data.classNames,
-                counts: data.source.indicesByClass().map(\.count)
-            )
-        }
         switch method {
-        case .dit: break
-        case .random: try requireChoice(of: method)
+        case .random, .dit: break
         case .kCenter, .herding:
-            try requireChoice(of: method)
             guard recipe.coreset.features == "train" else {
                 _ = try namedExtractor()
                 return
@@ -77,17 +89,13 @@ extension Pipeline {
         case .dm:
             try requireNetwork(recipe.dm.network)
             _ = try SiameseAugmentation(recipe.dm.augmentation)
-            if recipe.dm.initialization == .real { try requireImages(count) }
         case .idc1, .idc:
-            let parameters = try idcParameters(method)
-            try parameters.validate()
+            try idcParameters(method).validate()
             try requireNetwork(recipe.idc.network)
-            try requireImages(parameters.initialImagesPerClass(count))
         case .glad:
             try requireNetwork(recipe.glad.network)
             _ = try SiameseAugmentation(recipe.glad.augmentation)
             try requirePrior()
-            try requireImages(count)
         }
     }
 

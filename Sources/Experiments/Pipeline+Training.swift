@@ -108,9 +108,15 @@ extension Pipeline {
     /// weights that were trained.
     public func finetune() throws { try finetune(.minimax) }
 
+    /// Makes sure that there is a model to fine-tune, unless that is done or it is still to be made.
+    func requireWeights(for kind: Finetuning = .minimax) throws {
+        guard !folder.has("checkpoints/\(kind.result).safetensors") else { return }
+        _ = try weightsFile()
+    }
+
     /// Fine-tunes with or without the criteria.
     func finetune(_ kind: Finetuning) throws {
-        if !folder.has("checkpoints/\(kind.result).safetensors") { _ = try weightsFile() }
+        try requireWeights(for: kind)
         let phases = try phases()
         guard let first = phases.first(where: { !folder.has($0.file(kind.result)) }) else {
             observer.note("\(kind.stage): done before")

@@ -112,6 +112,8 @@ public final class Pipeline {
         try requireKnown(recipe.baselines)
         _ = try requestedCounts()
         try requireKnownNetworks()
+        if !pretrainsHere { try requireWeights() }
+        try requireImages(for: recipe.baselines)
         if pretrainsHere { try pretrain() }
         try finetune()
         try sample()

@@ -76,6 +76,9 @@ extension Pipeline {
     public func estimate(_ stages: [RunStage]? = nil) throws -> RunEstimate {
         try requireKnown(recipe.baselines)
         var wanted = stages ?? self.stages
+        try requireImages(
+            for: wanted.compactMap { if case .baseline(let name) = $0 { name } else { nil } }
+        )
         if wanted.contains(.evaluate) { try requireKnownNetworks() }
         if !recipe.model.autoencoder.isEmpty, let first = wanted.first, first != .encode {
             wanted.insert(.encode, at: 0)

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("The README", .timeLimit(.minutes(5)))
+@Suite("The README", .timeLimit(.minutes(10)))
 struct ReadmeTests {
     /// The lines of its shell blocks that call `distill`, without comments.
     private static func commands() throws -> [[String]] {

@@ -291,7 +291,10 @@ struct BaselineTests {
             // Of 12 images of a class idc needs four for each of these.
             recipe.sample.imagesPerClass = method == "idc" ? 4 : 13
             let run = folder.appendingPathComponent("run")
-            // There is no model here: fine-tuning, the first stage, would have another complaint.
+            // This is no model: fine-tuning, the first stage, would have another complaint.
+            let model = folder.appendingPathComponent("model.safetensors")
+            try Data("none".utf8).write(to: model)
+            recipe.model.weights = model.path
             let error = #expect(throws: (any Error).self) { try pipeline(recipe, run).run() }
             let needed = method == "idc" ? 16 : 13
             let message = error.map { "\($0)" } ?? ""
