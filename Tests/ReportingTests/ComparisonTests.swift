@@ -268,7 +268,19 @@ struct ComparisonTests {
         #expect(ComparisonReport.publishedDataset(run.url) == nil)
         try report.write(gnuplot: nil)
         #expect(ComparisonReport.publishedDataset(run.url) == "imagewoof")
-        #expect(try run.text("comparison.html").contains("--published imagewoof"))
+        let html = try run.text("comparison.html")
+        #expect(html.contains("--published imagewoof"))
+        let source = "Source: Gu et al. CVPR 2024 Table 1 · protocol gu-hard-224"
+        #expect(html.contains("<h3>\(source)</h3>"))
+        #expect(html.contains("<table class=\"dense\" aria-label=\"\(source)\">"))
+        // Random and K-Center of the table's first row; nothing of it among what was measured.
+        #expect(
+            html.contains(
+                "<td class=\"number\">24.3 ± 1.1</td><td class=\"number\">19.4 ± 0.9</td>"
+            )
+        )
+        let measured = try #require(html.range(of: "<section id=\"published\"")).lowerBound
+        #expect(!html[..<measured].contains("24.3"))
         let markdown = try run.text("comparison.md")
         #expect(markdown.contains("| Minimax | 10 | ConvNet-6 | gu-hard-224 | 37.0 ± 1.0 |"))
         #expect(markdown.contains("| GLaD | 10 | ResNet-18 | gu-hard-224 | 31.7 ± 0.8 |"))

@@ -25,17 +25,21 @@ struct ComparisonPage {
     }
 
     struct Published {
-        struct Row {
-            var method: String
-            var imagesPerClass: String
-            var network: String
-            var protocolName: String
-            var number: String
-            var source: String
+        /// What one source has measured with one protocol.
+        struct Table {
+            struct Row {
+                var imagesPerClass: String
+                var network: String
+                var cells: [String]
+            }
+
+            var title: String
+            var methods: [String]
+            var rows: [Row]
         }
 
         var dataset: String
-        var rows: [Row]
+        var tables: [Table]
     }
 
     struct Unit {
@@ -133,22 +137,6 @@ struct ComparisonPage {
             case .unknown: ("?", "a single \(entry.group.spread.singular)")
             }
         return .init(text: entry.text, mark: mark, remark: remark, isBest: entry.verdict == .best)
-    }
-
-    private static func published(_ numbers: PublishedNumbers) -> Published {
-        Published(
-            dataset: numbers.dataset,
-            rows: numbers.entries.map { entry in
-                .init(
-                    method: Method(entry.method).shortName,
-                    imagesPerClass: "\(entry.imagesPerClass)",
-                    network: Names.network(entry.network),
-                    protocolName: entry.protocolName,
-                    number: PublishedNumbers.text(entry),
-                    source: entry.source
-                )
-            }
-        )
     }
 
     /// Who wins how often, and every row in a sentence while there are few.

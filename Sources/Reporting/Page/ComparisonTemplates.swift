@@ -67,19 +67,22 @@ extension Templates {
         {{#published}}
         <section id="published" aria-labelledby="published-heading">
         <h2 id="published-heading">Published numbers on {{dataset}}</h2>
-        <p class="remark">Not measured here: as others report them, with their own code and machines.</p>
-        <div class="scroll" role="region" aria-labelledby="published-heading" tabindex="0">
-        <table aria-labelledby="published-heading">
+        <p class="remark">Not measured here: accuracies in percent, ± the deviation where there is one, as others report them, with their own code and machines.</p>
+        {{#tables}}
+        <h3>{{title}}</h3>
+        <div class="scroll" role="region" aria-label="{{title}}" tabindex="0">
+        <table class="dense" aria-label="{{title}}">
         <thead>
-        <tr><th scope="col">Method</th><th scope="col" class="number">Images per class</th><th scope="col">Network</th><th scope="col">Protocol</th><th scope="col" class="number">Published</th><th scope="col">Source</th></tr>
+        <tr><th scope="col">Images per class</th><th scope="col">Network</th>{{#methods}}<th scope="col" class="number">{{.}}</th>{{/methods}}</tr>
         </thead>
         <tbody>
         {{#rows}}
-        <tr><th scope="row">{{method}}</th><td class="number">{{imagesPerClass}}</td><td>{{network}}</td><td>{{protocolName}}</td><td class="number">{{number}}</td><td>{{source}}</td></tr>
+        <tr><th scope="row">{{imagesPerClass}}</th><th scope="row">{{network}}</th>{{#cells}}<td class="number">{{.}}</td>{{/cells}}</tr>
         {{/rows}}
         </tbody>
         </table>
         </div>
+        {{/tables}}
         </section>
         {{/published}}
         {{#hasUnits}}

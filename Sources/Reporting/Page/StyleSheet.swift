@@ -49,7 +49,7 @@ enum StyleSheet {
         """
 
     private static let tables = """
-        .scroll{overflow-x:auto;max-width:100%}
+        .scroll{position:relative;overflow-x:auto;max-width:100%}
         table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
         caption{text-align:left;color:var(--muted);font-size:.875rem;padding-bottom:.6rem;max-width:72ch}
         th,td{text-align:left;padding:.45rem .75rem;border-bottom:1px solid var(--line);vertical-align:baseline;white-space:nowrap}
@@ -61,6 +61,8 @@ enum StyleSheet {
         tr.own th,tr.own td{background:var(--tint)}
         tfoot th,tfoot td{border-bottom:0;border-top:2px solid var(--line);font-weight:600}
         .number{text-align:right}
+        .dense{font-size:.8125rem}
+        .dense th,.dense td{padding:.35rem .4rem}
         td small{display:block}
         .mark{display:inline-block;width:1.1em;text-align:center;color:var(--muted)}
         .share{width:30%;min-width:110px}
@@ -133,7 +135,7 @@ enum StyleSheet {
         header,main{padding-left:16px;padding-right:16px}
         th,td{padding-left:.5rem;padding-right:.5rem}
         thead th,tbody th[scope=row]{white-space:normal}
-        tbody th[scope=row]{position:sticky;left:0;background:var(--ground)}
+        tbody th[scope=row]:first-child{position:sticky;left:0;background:var(--ground)}
         tr.own th[scope=row]{background:var(--tint)}
         .tiles{grid-template-columns:1fr}
         .tiles li{display:grid;grid-template-columns:1fr auto;align-items:baseline;gap:0 12px}
