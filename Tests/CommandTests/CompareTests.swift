@@ -138,6 +138,34 @@ struct CompareTests {
             let other = try compare(folder, ["-o", "run", "--set", "finetune.minimax.steps=7"])
             #expect(other.exitCode == 64)
             #expect(other.errors.contains("finetune.minimax.steps: 6 there, 7 here"))
+
+            // A network may come with epochs of its own, and then keeps them.
+            let larger = text.replacingOccurrences(
+                of: "networks: [convnet-3]",
+                with: "networks: [convnet-3, resnet-ap-10]\nepochs: {resnet-ap-10: 1}"
+            )
+            let grid = folder.appendingPathComponent("grid.yaml")
+            try Data(larger.utf8).write(to: grid)
+            let cell = "random_1_resnet-ap-10_seed0"
+            let added = try compare(folder, ["-o", "run", "--cell", cell])
+            #expect(added.exitCode == 0, "\(added.errors)")
+            let result = try String(
+                contentsOf: folder.appendingPathComponent("run/cells/\(cell)/results.json"),
+                encoding: .utf8
+            )
+            #expect(result.contains("+epochs=1"), "\(result)")
+            let table = try compare(folder, ["-o", "run"])
+            #expect(table.exitCode == 0, "\(table.errors)")
+            let written = try String(
+                contentsOf: folder.appendingPathComponent("run/comparison.md"),
+                encoding: .utf8
+            )
+            #expect(written.contains("+epochs=3 (ConvNet-3); "), "\(written)")
+            #expect(written.contains("+epochs=1 (ResNetAP-10)."), "\(written)")
+            try Data(larger.replacingOccurrences(of: "10: 1}", with: "10: 2}").utf8).write(to: grid)
+            let changed = try compare(folder, ["-o", "run"])
+            #expect(changed.exitCode == 64)
+            #expect(changed.errors.contains("epochs.resnet-ap-10: 1 there, 2 here"))
         }
     }
 

@@ -16,6 +16,10 @@ struct GridTests {
             ("vary: {evaluate.seeds: [[1]]}", "under seeds of the grid"),
             ("vary: {data.size: [14]}", "same data"),
             ("vary: {finetune.minimax: [{steps: 10}]}", "group of settings"),
+            ("networks: [convnet-3]\nepochs: {resnet-18: 4}", "not among the networks"),
+            ("epochs: {convnet-3: 0}", "a number from 1"),
+            ("epochs: 4", "networks with numbers"),
+            ("epochs: {convnet-3: 4}\nvary: {evaluate.epochs: [1, 2]}", "only one of the two"),
             ("seeds: 3", "seeds: expected a list"),
             ("seeds: [0, 0]", "expected different numbers"),
             ("imagesPerClass: [0]", "from 1"),
@@ -40,6 +44,7 @@ struct GridTests {
                 methods: [random, minimax]
                 imagesPerClass: [2, 10]
                 networks: [convnet-3, resnet-18]
+                epochs: {resnet-18: 3}
                 seeds: [0, 4]
                 vary:
                   - {finetune.minimax.representativeness: [0, 0.002], sample.sampler: [ddim]}

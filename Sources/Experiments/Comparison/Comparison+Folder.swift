@@ -78,6 +78,12 @@ extension Comparison {
                     + "from the largest)"
             )
         }
+        for network in old.networks where plan.grid.networks.contains(network) {
+            let (before, now) = (old.epochs(of: network), plan.grid.epochs(of: network))
+            if before != now {
+                differences.append("  epochs.\(network): \(before) there, \(now) here")
+            }
+        }
         guard !differences.isEmpty else { return }
         throw RunError(
             .otherRecipe,

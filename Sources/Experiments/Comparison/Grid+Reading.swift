@@ -57,26 +57,35 @@ extension Grid {
     }
 
     private static let keys = [
-        "name", "recipe", "methods", "imagesPerClass", "networks", "seeds", "vary", "distribution",
+        "name", "recipe", "methods", "imagesPerClass", "networks", "epochs", "seeds", "vary",
+        "distribution",
     ]
 
     private mutating func set(_ key: Node, to value: Node, name: String) throws {
-        func decoded<Value: Decodable>(_ type: Value.Type) throws -> Value {
+        func decoded<Value: Decodable>(
+            _ type: Value.Type,
+            expected: String = "a list, such as [a, b]."
+        ) throws -> Value {
             do {
                 return try YAMLDecoder().decode(type, from: value)
             } catch {
                 throw RecipeError(
                     "\(name)\(StrictYAML.line(of: value)): \(key.string ?? ""): expected "
-                        + (type == String.self ? "a name." : "a list, such as [a, b].")
+                        + expected
                 )
             }
         }
         switch key.string ?? "" {
-        case "name": self.name = try decoded(String.self)
+        case "name": self.name = try decoded(String.self, expected: "a name.")
         case "recipe": recipe = try Grid.recipe(value, name: name)
         case "methods": methods = try decoded([String].self)
         case "imagesPerClass": imagesPerClass = try decoded([Int].self)
         case "networks": networks = try decoded([String].self)
+        case "epochs":
+            epochs = try decoded(
+                [String: Int].self,
+                expected: "networks with numbers, such as {resnet-18: 40}."
+            )
         case "seeds": seeds = try decoded([Int].self)
         case "vary": vary = try Grid.groups(value, name: name)
         case "distribution":
@@ -161,6 +170,10 @@ extension Grid {
             (Node("networks"), list(networks)),
             (Node("seeds"), list(seeds.map(String.init))),
         ]
+        if !epochs.isEmpty {
+            let numbers = epochs.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
+            pairs.append((Node("epochs"), Node(numbers.map { (Node($0.0), Node($0.1)) })))
+        }
         if !vary.isEmpty {
             let groups = vary.map { group in
                 Node(group.map { (Node($0.path), list($0.values)) })

@@ -42,6 +42,9 @@ public struct Grid: Sendable, Equatable {
     public var imagesPerClass = [10]
     /// The networks that are trained on them.
     public var networks = ["convnet-3"]
+    /// Epochs of some of the networks, instead of the recipe's `evaluate.epochs`: large networks
+    /// take much longer for one, and need fewer.
+    public var epochs: [String: Int] = [:]
     /// The seeds of these networks: one training for each.
     public var seeds = [0, 1, 2]
     /// Options of the recipe that are varied.
@@ -56,6 +59,9 @@ public struct Grid: Sendable, Equatable {
 
     /// The method that a recipe is about, beside its baselines.
     static let ownMethod = "minimax"
+
+    /// Epochs of a network; 0 for those of the protocol.
+    func epochs(of network: String) -> Int { epochs[network] ?? recipe.evaluate.epochs }
 
     /// Makes sure that the lists make sense.
     func validate() throws(RecipeError) {
@@ -78,6 +84,17 @@ public struct Grid: Sendable, Equatable {
         for network in networks {
             do { _ = try NetworkName(network) } catch { throw RecipeError("networks: \(error)") }
         }
+        for (network, number) in epochs {
+            try require(
+                networks.contains(network),
+                "epochs: \(network) is not among the networks \(networks.joined(separator: ", "))."
+            )
+            try require(number > 0, "epochs: \(network): \(number): expected a number from 1.")
+        }
+        try require(
+            epochs.isEmpty || !vary.joined().contains { $0.path == "evaluate.epochs" },
+            "epochs: evaluate.epochs is varied; only one of the two can set them."
+        )
         try require(
             !seeds.isEmpty && seeds.allSatisfy { $0 >= 0 } && Set(seeds).count == seeds.count,
             "seeds is \(seeds): expected different numbers from 0."

@@ -79,6 +79,7 @@ public struct GridPlan: Sendable {
                                 seed: seed,
                                 variation: differing,
                                 evaluating: recipe,
+                                epochs: grid.epochs[network],
                                 madeBy: unit,
                                 count: made
                             )
@@ -135,6 +136,7 @@ extension GridCell {
         seed: Int,
         variation: [String: String],
         evaluating recipe: Recipe,
+        epochs: Int?,
         madeBy unit: SharedUnit,
         count: Int
     ) {
@@ -151,6 +153,7 @@ extension GridCell {
         own.baselines = method == Grid.ownMethod ? [] : [method]
         own.evaluate = recipe.evaluate
         own.evaluate.networks = [network]
+        if let epochs { own.evaluate.epochs = epochs }
         own.evaluate.seeds = [seed]
         own.evaluate.imagesPerClass = [imagesPerClass]
         // A cell has one result.

@@ -76,6 +76,25 @@ package struct ComparisonTable: Sendable {
         Set(rows.flatMap(\.entries).compactMap { $0?.group.selection })
     }
 
+    /// How the networks are trained: "gu-hard-28+epochs=40 (ConvNet-3, ResNet-18)", one protocol
+    /// after the other.
+    package var protocols: String {
+        var networks = [(name: String, networks: [String])]()
+        for group in rows.flatMap(\.entries).compactMap({ $0?.group }) {
+            guard let name = group.protocolName else { continue }
+            let network = Names.network(group.network)
+            if let place = networks.firstIndex(where: { $0.name == name }) {
+                if !networks[place].networks.contains(network) {
+                    networks[place].networks.append(network)
+                }
+            } else {
+                networks.append((name, [network]))
+            }
+        }
+        return networks.map { "\($0.name) (\($0.networks.joined(separator: ", ")))" }
+            .joined(separator: "; ")
+    }
+
     /// The grid's own recipe: every row compares the methods.
     package init(methodsOf groups: [ComparisonGroup]) {
         let own = groups.filter(\.variation.isEmpty)

@@ -11,7 +11,8 @@ package enum ComparisonText {
         \(table.spread == .draws ? "Each draw counts with the mean of its networks. " : "")\
         Bold: the highest mean of those compared. ≈: not to be told from it \
         (Welch's test over the \(table.spread.plural), p ≥ 0.05). \
-        ?: a single \(table.spread.singular), so nothing can be said.
+        ?: a single \(table.spread.singular), so nothing can be said.\
+        \(table.protocols.isEmpty ? "" : " Protocol: \(table.protocols).")
         """
     }
 
