@@ -180,10 +180,10 @@ struct GridTests {
     @Test(
         "the grids that come with the project can be read and planned",
         arguments: [
-            ("fashion-mnist", 7 * 3 * 3 * 3), ("fashion-mnist-ablation", 4 * 3 * 3),
+            ("fashion-mnist", 8 * 3 * 3 * 3), ("fashion-mnist-ablation", 4 * 3 * 3),
             ("fashion-mnist-draws", 3 * 5 * 3), ("fashion-mnist-iterations", 3 * (1 + 4 + 4)),
             ("fashion-mnist-sensitivity", 3 * (9 + 22)),
-            ("imagewoof-paper", 8 * 5 * 3 * 3),
+            ("imagewoof-glad", 2 * 2 * 5), ("imagewoof-paper", 8 * 5 * 3 * 3),
         ]
     )
     func examples(name: String, cells: Int) throws {

@@ -51,6 +51,30 @@ struct ReportTests {
         }
     }
 
+    @Test("The epoch that the recipe chose leads the page")
+    func selection() throws {
+        let run = try TemporaryRun()
+        for (selection, value, words) in [
+            ("best", "75.0 %", "those at the best epoch, which was chosen on the test set"),
+            ("holdout", "62.5 %", "those at the epoch that training images held back have chosen"),
+            ("last", "50.0 %", "those after the last epoch"),
+        ] {
+            let accuracy = { (mean: Double) in "{\"values\": [\(mean)], \"mean\": \(mean)}" }
+            try run.write(
+                """
+                {"results": [{"method": "minimax", "imagesPerClass": 2, "network": "convnet-3",
+                  "selection": "\(selection)", "last": \(accuracy(0.5)),
+                  "best": \(accuracy(0.75)), "selected": \(accuracy(0.625))}]}
+                """,
+                to: "results.json"
+            )
+            let text = try page(run).replacing(Words.space, with: " ")
+            #expect(text.contains("(2 per class) reaches \(value) on"), "\(selection)")
+            #expect(text.contains(words), "\(selection)")
+            #expect(try run.text("figures/accuracy-convnet-3.csv").contains(value.prefix(2)))
+        }
+    }
+
     @Test("Many methods are summed up by their verdict")
     func manyMethods() throws {
         let run = try TemporaryRun()

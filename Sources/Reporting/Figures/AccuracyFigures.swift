@@ -56,9 +56,10 @@ enum AccuracyFigures {
         func point(_ x: Int, _ result: AccuracyResult, _ color: Palette.Color?) -> Chart.Point {
             Chart.Point(
                 Double(x),
-                result.last.mean * 100,
-                deviation: result.last.deviation.map { $0 * 100 },
-                samples: result.last.values.count > 1 ? result.last.values.map { $0 * 100 } : [],
+                result.counting.mean * 100,
+                deviation: result.counting.deviation.map { $0 * 100 },
+                samples: result.counting.values.count > 1
+                    ? result.counting.values.map { $0 * 100 } : [],
                 color: color
             )
         }
@@ -94,7 +95,7 @@ enum AccuracyFigures {
         let values = group.results.sorted(by: AccuracyResult.precedes).map { result in
             let count = single ? "" : " at \(Words.count(result.imagesPerClass, "image")) per class"
             return "\(Method(result.method).shortName)\(count) "
-                + Words.percent(result.last.mean, deviation: result.last.deviation)
+                + Words.percent(result.counting.mean, deviation: result.counting.deviation)
         }
         var chart = Chart(
             name: name,

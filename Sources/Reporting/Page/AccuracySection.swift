@@ -84,8 +84,10 @@ struct AccuracySection {
     }
 
     private static func isBest(_ result: AccuracyResult, among results: [AccuracyResult]) -> Bool {
-        guard let top = results.max(by: { $0.last.mean < $1.last.mean }) else { return false }
-        switch Comparison(top.last, result.last) {
+        guard let top = results.max(by: { $0.counting.mean < $1.counting.mean }) else {
+            return false
+        }
+        switch Comparison(top.counting, result.counting) {
         case .withinDeviations: return true
         case .unknownDeviation(let difference): return difference == 0
         case .higher, .lower: return false

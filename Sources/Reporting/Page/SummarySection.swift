@@ -40,10 +40,11 @@ struct SummarySection {
             Self.finding($0, own: run.surrogate?.method ?? "minimax")
         }
         if !findings.isEmpty {
+            let selections = Set((run.results?.results ?? []).compactMap(\.selection))
             remarks.append(
                 """
-                Accuracies are those after the last epoch of training, on images that took no \
-                part in it. ± is the sample standard deviation over the seeds of the training. \
+                Accuracies are those \(Names.epoch(selections)), on images that took no part in \
+                the training. ± is the sample standard deviation over the seeds of the training. \
                 Two methods are called different only when their means are further apart than \
                 both deviations together.
                 """
@@ -59,7 +60,7 @@ struct SummarySection {
 
     private static func finding(_ results: [AccuracyResult], own: String) -> Finding {
         let results = results.sorted(by: AccuracyResult.precedes)
-        let best = results.max { $0.last.mean < $1.last.mean }
+        let best = results.max { $0.counting.mean < $1.counting.mean }
         // The method of this run leads; in a run of baselines alone, the best one.
         guard let lead = results.first(where: { $0.method == own }) ?? best else {
             return Finding(heading: "", tiles: [], paragraphs: [])
@@ -83,8 +84,8 @@ struct SummarySection {
                 Tile(
                     name: isLong
                         ? Method(result.method).shortName : Method(result.method).longName,
-                    value: Words.percent(result.last.mean),
-                    detail: detail(result.last),
+                    value: Words.percent(result.counting.mean),
+                    detail: detail(result.counting),
                     isOwn: result.method == own
                 )
             },
@@ -95,7 +96,7 @@ struct SummarySection {
     /// One sentence a comparison, or all methods sorted by their verdict where there are many.
     private static func verdicts(_ lead: AccuracyResult, _ others: [AccuracyResult]) -> [String] {
         let name = Method(lead.method).shortName
-        let compared = others.map { ($0, Comparison(lead.last, $0.last)) }
+        let compared = others.map { ($0, Comparison(lead.counting, $0.counting)) }
         guard others.count > sentenceCount else {
             return compared.map { $1.sentence(name, Method($0.method).shortName) }
         }
@@ -129,7 +130,7 @@ struct SummarySection {
     }
 
     private static func accuracy(_ result: AccuracyResult) -> String {
-        Words.percent(result.last.mean, deviation: result.last.deviation)
+        Words.percent(result.counting.mean, deviation: result.counting.deviation)
     }
 
     private static func detail(_ accuracy: AccuracyResult.Accuracy) -> String {

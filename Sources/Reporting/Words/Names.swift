@@ -77,8 +77,15 @@ package struct Method: Hashable, Comparable, Sendable {
         Self.known.firstIndex { $0.id == id } ?? Self.known.count
     }
 
-    package var shortName: String { entry?.short ?? id }
-    package var longName: String { entry?.long ?? id }
+    /// Methods that are known from published numbers alone.
+    private static let published = [
+        "cao2": "CaO₂", "d3hr": "D³HR", "d4m": "D⁴M", "d4m-dit": "D⁴M, DiT", "dap": "DAP",
+        "igd": "IGD", "ims3": "IMS³", "lgd": "LGD", "mgd3": "MGD³", "ot": "OT", "rded": "RDED",
+        "rsm+cgs": "RSM+CGS", "sre2l": "SRe²L", "tgdd": "TGDD", "vlcp": "VLCP",
+    ]
+
+    package var shortName: String { entry?.short ?? Self.published[id] ?? id }
+    package var longName: String { entry?.long ?? Self.published[id] ?? id }
     package var imagesPhrase: String { entry?.images ?? "images by '\(id)'" }
     package var color: Palette.Color { entry?.color ?? .vermillion }
     /// Whether its images are photographs of the source, unchanged.
