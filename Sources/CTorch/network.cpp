@@ -19,19 +19,6 @@ int ct_conv2d(CTTensor *x, CTTensor *weight, CTTensor *bias, int64_t stride, int
     });
 }
 
-int ct_avg_pool2d(CTTensor *x, int64_t kernel, int64_t stride, CTTensor **out) {
-    return guarded([&] {
-        *out = wrap(at::avg_pool2d(unwrap(x), {kernel, kernel}, {stride, stride}));
-    });
-}
-
-int ct_max_pool2d(CTTensor *x, int64_t kernel, int64_t stride, int64_t padding, CTTensor **out) {
-    return guarded([&] {
-        *out = wrap(at::max_pool2d(unwrap(x), {kernel, kernel}, {stride, stride},
-                                   {padding, padding}));
-    });
-}
-
 int ct_adaptive_avg_pool2d(CTTensor *x, int64_t height, int64_t width, CTTensor **out) {
     return guarded([&] { *out = wrap(at::adaptive_avg_pool2d(unwrap(x), {height, width})); });
 }

@@ -67,7 +67,9 @@ public final class ResNetAP: ResidualNetwork {
         }
 
         func callAsFunction(_ x: Tensor) -> Tensor {
-            norm(convolution(x).averagePooled(kernelSize: stride))
+            // The published order is convolution, mean. Of single pixels both are the same, and
+            // on the smaller map the convolution takes a part of the time.
+            norm(convolution(x.averagePooled(kernelSize: stride)))
         }
     }
 
