@@ -75,19 +75,6 @@ public final class IDC: DistillationMethod {
         /// The published settings for ten classes of photographs.
         public init() {}
 
-        /// The published settings for small images, such as those of CIFAR-10 and Fashion-MNIST.
-        public static var smallImages: Parameters {
-            var parameters = Parameters()
-            parameters.factor = 2
-            parameters.network = "convnet-3"
-            parameters.networks = 2000
-            parameters.earlyEpochs = 0
-            parameters.matching = GradientMatching(distance: .mse, layers: .convolutions)
-            parameters.imageLearningRate = 5e-3
-            parameters.cutMixProbability = 0.5
-            return parameters
-        }
-
         /// The learning rate that is used: η·(n/10)·(S/base)².
         ///
         /// - Parameters:

@@ -1,3 +1,4 @@
+import Evaluation
 import Experiments
 import Foundation
 import Testing
@@ -181,9 +182,9 @@ struct GridTests {
         "the grids that come with the project can be read and planned",
         arguments: [
             ("fashion-mnist", 8 * 3 * 3 * 3), ("fashion-mnist-ablation", 4 * 3 * 3),
-            ("fashion-mnist-draws", 3 * 5 * 3), ("fashion-mnist-iterations", 3 * (1 + 4 + 4)),
+            ("fashion-mnist-draws", 3 * 5 * 3), ("fashion-mnist-iterations", 3 * (1 + 4 + 3)),
             ("fashion-mnist-sensitivity", 3 * (9 + 22)),
-            ("imagewoof-glad", 2 * 2 * 5), ("imagewoof-paper", 8 * 5 * 3 * 3),
+            ("imagewoof-glad", 2 * 2 * 3), ("imagewoof-paper", 8 * 5 * 3 * 3),
         ]
     )
     func examples(name: String, cells: Int) throws {
@@ -193,6 +194,7 @@ struct GridTests {
         #expect(grid.name == name)
         let plan = try GridPlan(grid)
         #expect(plan.cells.count == cells)
+        _ = try EvaluationProtocol.named(grid.recipe.evaluate.evaluationProtocol)
         #expect(try Grid.read(yaml: grid.yaml()) == grid)
     }
 }
