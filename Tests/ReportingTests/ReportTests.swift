@@ -41,7 +41,7 @@ struct ReportTests {
         let text = try page(TemporaryRun.finished()).replacing(Words.space, with: " ")
         for sentence in [
             "ConvNet-3 trained from scratch on 4 synthetic images by Minimax Diffusion (2 per class) reaches 71.0 % ± 1.4 on the 1,000 test images.",
-            "It reaches 62.0 % ± 2.8 on 4 random real images and 70.0 % ± 1.4 on 4 synthetic images by the DiT without fine-tuning.",
+            "It reaches 62.0 % ± 2.8 on 4 random real images and 70.0 % ± 1.4 on 4 synthetic images by the DiT without the criteria.",
             "Minimax is 9.0 percentage points above Random, more than the deviations of both together.",
             "The 1.0 percentage points between Minimax and DiT lie within the deviations: neither is shown to be better.",
             "The surrogate has 4 images in place of the 2,400 training images: one for every 600.",

@@ -5,8 +5,10 @@ struct AccuracySection {
         var last: String
         /// At the epochs that training images held back have chosen; empty if none were.
         var selected: String
-        /// The highest mean, or one within the deviations of it.
-        var isBest: Bool
+        /// Which of its numbers is the highest of those that count, or within the deviations of it.
+        var isBestLast: Bool
+        var isBestSelected: Bool
+        var isBestBest: Bool
         var isOwn: Bool
         var values: String
         /// The seeds of the values, unless the heading of the block names them.
@@ -22,6 +24,8 @@ struct AccuracySection {
     }
 
     var blocks: [Block]
+    /// By which epoch methods are to be compared.
+    var advice: String
     var figures: [FigureView]
 
     /// Nothing when no accuracy was measured yet.
@@ -29,6 +33,12 @@ struct AccuracySection {
         guard let results = run.results?.results, !results.isEmpty else { return nil }
         self.figures = figures
         let own = run.surrogate?.method ?? "minimax"
+        let selections = Set(results.compactMap(\.selection))
+        advice =
+            selections.isSubset(of: ["last"])
+            ? "Compare methods by the accuracy after the last epoch."
+            : "The recipe says that the accuracies \(Names.epoch(selections)) count: those are in bold "
+                + "and in the figures."
         blocks = AccuracyFigures.groups(results).flatMap { group in
             group.imagesPerClass.map { count in
                 Self.block(
@@ -67,13 +77,17 @@ struct AccuracySection {
         own: String,
         namesSeeds: Bool
     ) -> Row {
-        Row(
+        let isBest = isBest(result, among: results)
+        let counts = result.selection
+        return Row(
             method: Method(result.method).longName,
             last: Words.percent(result.last.mean, deviation: result.last.deviation),
             selected: result.selected.map {
                 Words.percent($0.mean, deviation: $0.deviation)
             } ?? "",
-            isBest: isBest(result, among: results),
+            isBestLast: isBest && counts != "best" && counts != "holdout",
+            isBestSelected: isBest && counts == "holdout",
+            isBestBest: isBest && counts == "best",
             isOwn: result.method == own,
             values: result.last.values.map(Words.points).joined(separator: ", "),
             seeds: namesSeeds ? seeds(result) : "",

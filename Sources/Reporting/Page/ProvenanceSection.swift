@@ -36,7 +36,12 @@ struct ProvenanceSection {
         let path = run.url.relativePath
         recipe = run.recipe.map { $0.trimmingCharacters(in: .newlines) }
         if recipe != nil {
-            repeatCommand = "distill run \(ShellWord.quoted(path + "/recipe.resolved.yaml"))"
+            let options = ["precision", "threads"].compactMap { name in
+                run.provenance?[name].map { " --\(name) \(ShellWord.quoted($0.text))" }
+            }
+            repeatCommand =
+                "distill run \(ShellWord.quoted(path + "/recipe.resolved.yaml")) --fresh"
+                + options.joined()
         }
         rebuildCommand = "distill report \(ShellWord.quoted(path))"
         let arguments = run.provenance?["arguments"]?.array?.map(\.text) ?? []

@@ -136,13 +136,13 @@ enum Templates {
         <tbody>
         <tr class="group"><th scope="rowgroup" colspan="6"><span>{{heading}}</span></th></tr>
         {{#rows}}
-        <tr{{#isOwn}} class="own"{{/isOwn}}><th scope="row">{{method}}</th><td class="number">{{#isBest}}<strong>{{/isBest}}{{last}}{{#isBest}}</strong>{{/isBest}}{{^empty(selected)}}<br><small>{{selected}}: epoch chosen on training images held back</small>{{/empty(selected)}}</td><td>{{values}}{{^empty(seeds)}} <small>{{seeds}}</small>{{/empty(seeds)}}</td><td class="number muted">{{best}}</td><td class="number">{{trainImages}}</td><td class="number">{{time}}</td></tr>
+        <tr{{#isOwn}} class="own"{{/isOwn}}><th scope="row">{{method}}</th><td class="number">{{#isBestLast}}<strong>{{/isBestLast}}{{last}}{{#isBestLast}}</strong>{{/isBestLast}}{{^empty(selected)}}<br><small>{{#isBestSelected}}<strong>{{/isBestSelected}}{{selected}}{{#isBestSelected}}</strong>{{/isBestSelected}}: epoch chosen on training images held back</small>{{/empty(selected)}}</td><td>{{values}}{{^empty(seeds)}} <small>{{seeds}}</small>{{/empty(seeds)}}</td><td class="number muted">{{#isBestBest}}<strong>{{/isBestBest}}{{best}}{{#isBestBest}}</strong>{{/isBestBest}}</td><td class="number">{{trainImages}}</td><td class="number">{{time}}</td></tr>
         {{/rows}}
         </tbody>
         {{/blocks}}
         </table>
         </div>
-        <p class="remark">The best epoch was chosen by looking at the test set, so it is too favourable; it is listed because published tables report it. Compare methods by the accuracy after the last epoch.</p>
+        <p class="remark">The best epoch was chosen by looking at the test set, so it is too favourable; it is listed because published tables report it. {{advice}}</p>
         {{>figures}}
         </section>
 

@@ -58,8 +58,8 @@ package struct Method: Hashable, Comparable, Sendable {
         Entry(
             id: "dit",
             short: "DiT",
-            long: "DiT without fine-tuning",
-            images: "synthetic images by the DiT without fine-tuning",
+            long: "DiT without the criteria",
+            images: "synthetic images by the DiT without the criteria",
             color: .orange
         ),
         Entry(
