@@ -216,7 +216,7 @@ public struct EvaluationProtocol: Sendable, Equatable {
     ///   - role: What they are for; training images that are cropped later may be larger or smaller.
     ///   - subject: What the set is called in the message.
     /// - Throws: `TrainingError` that tells both sizes.
-    func validate(_ set: ImageSet, for role: Role, subject: String) throws(TrainingError) {
+    package func validate(_ set: ImageSet, for role: Role, subject: String) throws(TrainingError) {
         let patches = augmentation.patchGrid
         guard role == .test || patches <= min(set.height, set.width) else {
             throw TrainingError(

@@ -23,7 +23,9 @@ extension EvaluationRun {
             test: identity.test,
             seeds: identity.seeds,
             epochs: identity.epochs,
-            evaluations: identity.evaluations,
+            evaluations: (1...identity.epochs).count(
+                where: plan.trainingOptions(seed: 0).looksAtTestSet
+            ),
             precision: identity.precision.rawValue,
             device: identity.device,
             last: last,

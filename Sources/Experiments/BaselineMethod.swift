@@ -33,7 +33,9 @@ public enum BaselineMethod: String, Sendable, CaseIterable {
 
     /// Whether some images of a set are a smaller set of the same method; others choose or optimise
     /// a set as a whole.
-    var isNested: Bool { self == .random || self == .dit }
+    func isNested(_ coreset: CoresetSettings) -> Bool {
+        self == .dit || self == .random && coreset.random == .seed
+    }
 
     /// Its name in the costs and in progress: `baseline dm`.
     var stage: String { "baseline \(rawValue)" }

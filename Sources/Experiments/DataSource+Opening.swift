@@ -37,7 +37,7 @@ extension DataSource {
         }
     }
 
-    /// The format of a folder, told by the names in it; `fastai` only where nothing else fits.
+    /// The format of a folder, told by the names in it; `fastai` has to be named.
     static func format(of folder: URL) -> Format {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
         if names.contains(where: { $0.contains("-idx3-ubyte") }) { return .idx }

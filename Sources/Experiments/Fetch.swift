@@ -66,6 +66,7 @@ public struct Fetch {
             let found = try digest(url)
             guard let expected else {
                 try write(found, of: file.name, to: record)
+                try unpack(file, at: url, in: folder)
                 return url
             }
             if found == expected {

@@ -58,7 +58,9 @@ extension Pipeline {
                     + "sample.imagesPerClass, which is \(made)."
             )
         }
-        let whole = recipe.baselines.filter { BaselineMethod(rawValue: $0)?.isNested == false }
+        let whole = recipe.baselines.filter {
+            BaselineMethod(rawValue: $0)?.isNested(recipe.coreset) == false
+        }
         if let fewer = wanted.first(where: { $0 < made }), let method = whole.first {
             throw RunError(
                 .invalidSettings,
@@ -106,21 +108,28 @@ extension Pipeline {
         var watch = Stopwatch(stage, in: folder, on: device)
         let name = "evaluate-\(method)-\(network)" + (count.map { "-\($0)" } ?? "")
         let checkpoint = folder.path("checkpoints/\(name).safetensors")
-        let result = try Evaluation.evaluate(
-            train: EvaluationSet(
-                images: images,
-                path: isFloat ? "\(place)/\(FloatImages.fileName)" : place,
-                fingerprint: try files.fingerprint()
-            ),
-            test: test,
-            options: options,
-            on: device,
-            teacher: try teacher(),
-            softLabels: folder.path("soft-labels/\(name.dropFirst("evaluate-".count))"),
-            checkpoint: checkpoint
-        ) { event in
-            try self.report(event, stage: stage, method: method, network: network, count: count)
-            return self.environment.isInterrupted() ? .stop : .continue
+        let result: EvaluationResult
+        do {
+            result = try Evaluation.evaluate(
+                train: EvaluationSet(
+                    images: images,
+                    path: isFloat ? "\(place)/\(FloatImages.fileName)" : place,
+                    fingerprint: try files.fingerprint()
+                ),
+                test: test,
+                options: options,
+                on: device,
+                teacher: try teacher(),
+                softLabels: folder.path("soft-labels/\(name.dropFirst("evaluate-".count))"),
+                checkpoint: checkpoint
+            ) { event in
+                try self.report(event, stage: stage, method: method, network: network, count: count)
+                return self.environment.isInterrupted() ? .stop : .continue
+            }
+        } catch {
+            // What an interrupted training has cost is kept, too.
+            try? watch.book()
+            throw error
         }
         try watch.book()
         results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
@@ -128,8 +137,38 @@ extension Pipeline {
         try folder.write(json: results, to: "results.json")
     }
 
-    /// Makes sure, before any work starts, that the protocol and its networks exist and fit.
-    func requireKnownNetworks() throws {
+    /// Makes sure, before any work starts, that the protocol, its networks and its teacher exist and
+    /// fit each other.
+    func requireEvaluation() throws {
+        let settings = recipe.evaluate
+        if settings.networks.isEmpty { return }
+        let proto = try EvaluationProtocol.named(settings.evaluationProtocol)
+        if proto.needsTeacher == settings.teacher.isEmpty {
+            throw RunError(
+                .invalidSettings,
+                proto.needsTeacher
+                    ? "The protocol \(proto.id) has soft labels: name a trained network as "
+                        + "evaluate.teacher. `distill evaluate --save FILE` trains one on the whole "
+                        + "dataset."
+                    : "The protocol \(proto.id) has hard labels: it needs no evaluate.teacher."
+            )
+        }
+        let teacher = InstalledFiles.url(settings.teacher)
+        if proto.needsTeacher, !FileManager.default.fileExists(atPath: teacher.path) {
+            throw RunError(
+                .missingFile,
+                "evaluate.teacher: there is no network \(teacher.path)."
+            )
+        }
+        if settings.select == .holdout,
+            let least = try requestedCounts().map({ $0 ?? recipe.sample.imagesPerClass }).min(),
+            least < 2
+        {
+            throw RunError(
+                .invalidSettings,
+                "evaluate.select is holdout, but of one image of a class none can be held back."
+            )
+        }
         for network in recipe.evaluate.networks {
             let options = try evaluationOptions(method: "", network: network)
             var generator = RandomGenerator(seed: 0)
@@ -142,8 +181,14 @@ extension Pipeline {
         }
     }
 
+    /// Makes sure, before any work starts, that networks can be tested, if any are trained.
+    func requireTestImages() throws {
+        if recipe.evaluate.networks.isEmpty { return }
+        try data().requireTestImages(for: .named(recipe.evaluate.evaluationProtocol))
+    }
+
     /// The teacher of the recipe.
-    private func teacher() throws -> Teacher? {
+    func teacher() throws -> Teacher? {
         let path = recipe.evaluate.teacher
         return path.isEmpty ? nil : try Teacher(contentsOf: InstalledFiles.url(path), on: device)
     }

@@ -69,11 +69,26 @@ public final class Pipeline {
         self.observer = observer
         folder = try RunFolder(url, for: recipe)
         metrics = try MetricsLog(folder)
-        // The same number of threads gives the same numbers.
-        if let old = try folder.read(json: "provenance.json", as: Provenance.self) {
+        if let old = try folder.read(json: "provenance.json", as: Provenance.self) { resume(old) }
+    }
+
+    /// The same number of threads gives the same numbers, and so does the same precision, which is
+    /// not changed behind anyone's back.
+    private func resume(_ old: Provenance) {
+        if Engine.threadCount != old.threads {
+            observer.note("threads: \(old.threads), as when the run began")
             Engine.threadCount = old.threads
         }
+        let now = (precision: precisionName, device: "\(device)")
+        if (old.precision, old.device) != (now.precision, now.device) {
+            observer.warn(
+                "This run began in \(old.precision) on \(old.device) and goes on in "
+                    + "\(now.precision) on \(now.device): its numbers are those of neither."
+            )
+        }
     }
+
+    private var precisionName: String { "\(environment.precision ?? .float32)" }
 
     /// The real images; loaded when they are first needed.
     func data() throws -> RunData {
@@ -86,7 +101,19 @@ public final class Pipeline {
     /// Takes images that another run of the same data has loaded.
     func use(_ data: RunData) throws {
         loadedData = data
-        if !folder.has("provenance.json") { try writeProvenance(data) }
+        guard let old = try folder.read(json: "provenance.json", as: Provenance.self) else {
+            return try writeProvenance(data)
+        }
+        for record in data.records {
+            guard let before = old.datasets.first(where: { $0.role == record.role }),
+                before.fingerprint != record.fingerprint
+            else { continue }
+            observer.warn(
+                "The images of \(record.role), \(record.path), are not those that the run "
+                    + "\(folder.url.path) began with (\(before.images) then, \(record.images) now): "
+                    + "what it has made of those stays."
+            )
+        }
     }
 
     private func writeProvenance(_ data: RunData) throws {
@@ -97,7 +124,7 @@ public final class Pipeline {
             device: "\(device)",
             cpuCapability: Engine.cpuCapability,
             threads: Engine.threadCount,
-            precision: "\(environment.precision ?? .float32)",
+            precision: precisionName,
             datasets: data.records,
             seeds: [recipe.seed] + recipe.evaluate.seeds,
             arguments: environment.arguments,
@@ -111,9 +138,10 @@ public final class Pipeline {
     public func run() throws {
         try requireKnown(recipe.baselines)
         _ = try requestedCounts()
-        try requireKnownNetworks()
+        try requireEvaluation()
         if !pretrainsHere { try requireWeights() }
         try requireImages(for: recipe.baselines)
+        try requireTestImages()
         if pretrainsHere { try pretrain() }
         try finetune()
         try sample()

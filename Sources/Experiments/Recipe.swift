@@ -265,7 +265,7 @@ public struct EvaluateSettings: Codable, Sendable, Equatable {
     /// The epoch whose accuracy counts: `last`; `best`, chosen on the test set, as published; or
     /// `holdout`, chosen on a fifth of the training images, which is held back.
     ///
-    /// Reports and comparisons put methods in order by the last epoch and show the others beside it.
+    /// Reports and comparisons put methods in order by it and show the others beside it.
     public var select = EvaluationOptions.Selection.last
     /// One network is trained for each seed.
     public var seeds = [0, 1, 2]

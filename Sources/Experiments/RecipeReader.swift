@@ -68,7 +68,7 @@ extension Recipe {
         if let given { try StrictYAML.merge(given, into: &tree, path: path, name: name) }
         for override in overrides { try Recipe.apply(override, to: &tree) }
         let recipe = try YAMLDecoder().decode(Recipe.self, from: tree)
-        if recipe.seed < 0 { throw RecipeError("seed: \(recipe.seed) is negative") }
+        try recipe.validate()
         return recipe
     }
 

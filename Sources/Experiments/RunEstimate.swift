@@ -79,7 +79,10 @@ extension Pipeline {
         try requireImages(
             for: wanted.compactMap { if case .baseline(let name) = $0 { name } else { nil } }
         )
-        if wanted.contains(.evaluate) { try requireKnownNetworks() }
+        if wanted.contains(.evaluate) {
+            try requireEvaluation()
+            try requireTestImages()
+        }
         if !recipe.model.autoencoder.isEmpty, let first = wanted.first, first != .encode {
             wanted.insert(.encode, at: 0)
         }
@@ -231,7 +234,8 @@ extension Pipeline {
                 ),
                 test: data.testSet(for: options.evaluationProtocol),
                 options: options,
-                on: device
+                on: device,
+                teacher: teacher()
             )
             seconds += one.seconds
             epochs = one.epochs

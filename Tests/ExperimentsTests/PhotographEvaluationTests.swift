@@ -151,4 +151,43 @@ struct PhotographEvaluationTests {
             #expect(error is NetworkError || error is TrainingError, "\(String(describing: error))")
         }
     }
+
+    @Test("so is what a test, a teacher or a choice of the epoch lacks")
+    func lackingParts() throws {
+        let cases: [(words: String, change: (inout Recipe) -> Void)] = [
+            ("data.test.path is empty", { $0.data.test.path = "" }),
+            ("is for images of 28×28", { $0.evaluate.evaluationProtocol = "gu-hard-28" }),
+            ("evaluate.teacher", { $0.evaluate.evaluationProtocol = "rded-soft-300+size=64" }),
+            (
+                "there is no network",
+                {
+                    $0.evaluate.evaluationProtocol = "rded-soft-300+size=64"
+                    $0.evaluate.teacher = "/nowhere/teacher.safetensors"
+                }
+            ),
+            ("hard labels", { $0.evaluate.teacher = "teacher.safetensors" }),
+            (
+                "none can be held back",
+                {
+                    $0.evaluate.select = .holdout
+                    $0.sample.imagesPerClass = 1
+                }
+            ),
+        ]
+        try withRun { recipe, run in
+            for (words, change) in cases {
+                var recipe = recipe
+                change(&recipe)
+                // A model is made first of all, if the recipe says so.
+                recipe.model.weights = "pretrain"
+                recipe.evaluate.networks = ["convnet-3"]
+                try? FileManager.default.removeItem(at: run)
+                let error = #expect(throws: (any Error).self) { try pipeline(recipe, run).run() }
+                #expect("\(String(describing: error))".contains(words), "\(words)")
+                let begun = run.appendingPathComponent("checkpoints").path
+                let files = try? FileManager.default.contentsOfDirectory(atPath: begun)
+                #expect(files?.isEmpty != false, "\(words)")
+            }
+        }
+    }
 }

@@ -1,3 +1,4 @@
+import Evaluation
 import Experiments
 import Foundation
 import Testing
@@ -35,6 +36,7 @@ struct RecipeTests {
         for file in files {
             let recipe = try Recipe.read(file)
             #expect(try Recipe.read(yaml: recipe.yaml()) == recipe, "\(file.lastPathComponent)")
+            _ = try EvaluationProtocol.named(recipe.evaluate.evaluationProtocol)
         }
     }
 
@@ -65,6 +67,16 @@ struct RecipeTests {
             ("finetune: {minimax: {steps: many}}", "steps"), ("finetune: 3", "finetune"),
             ("sample: {sampler: euler}", "sampler"), ("seed: -1", "seed"),
             ("evaluate: {seeds: 3}", "seeds"), ("name: [", "YAML"),
+            ("finetune: {logEvery: 0}", "finetune.logEvery is 0: expected a number from 1"),
+            ("pretrain: {checkpointEvery: 0}", "pretrain.checkpointEvery"),
+            ("finetune: {minimax: {memorySize: 0}}", "finetune.minimax.memorySize"),
+            ("finetune: {minimax: {batchSize: 0}}", "finetune.minimax.batchSize"),
+            ("sample: {imagesPerClass: -1}", "sample.imagesPerClass"),
+            ("sample: {batchSize: 0}", "sample.batchSize"), ("sample: {steps: 0}", "sample.steps"),
+            ("sample: {steps: 1001}", "at most 1000"),
+            ("evaluate: {epochs: -5}", "evaluate.epochs is -5: expected a number from 0"),
+            ("evaluate: {evaluations: 0}", "evaluate.evaluations"),
+            ("evaluate: {seeds: [0, 0]}", "evaluate.seeds"),
         ]
     )
     func badValues(yaml: String, named: String) {

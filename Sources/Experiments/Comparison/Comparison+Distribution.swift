@@ -97,9 +97,7 @@ extension Comparison {
         )
         observer.note("distribution: features by \(extractor.name)")
         let sets = try units.map { method, unit in
-            let places = unit.images.map(folder(of: unit).appendingPathComponent)
-            // The last one that is there: what networks see, where a method has two.
-            let place = places.last { FileManager.default.fileExists(atPath: $0.path) }
+            let place = unit.images.first.map(folder(of: unit).appendingPathComponent)
             let all = try ImageFolder(place ?? folder(of: unit))
             let chosen = all.chosenPerClass(distributionCount, seed: UInt64(plan.grid.recipe.seed))
             let set = try features(all.subset(chosen.flatMap(\.self)), extractor)

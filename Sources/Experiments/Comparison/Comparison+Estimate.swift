@@ -179,7 +179,8 @@ extension Comparison {
                 ),
                 test: data.testSet(for: options.evaluationProtocol),
                 options: options,
-                on: environment.device
+                on: environment.device,
+                teacher: pipeline.teacher()
             )
             return .init(
                 work: "\(group.name), \(one.epochs) epochs",

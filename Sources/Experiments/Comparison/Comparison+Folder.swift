@@ -21,7 +21,10 @@ extension Comparison {
 
     /// The result of a cell; nil until it is there.
     func result(of cell: GridCell) -> EvaluationResult? {
-        read("results.json", in: folder(of: cell), as: RunResults.self)?.results.first
+        let found = read("results.json", in: folder(of: cell), as: RunResults.self)?.results.first
+        // One that was trained for other epochs, in an earlier state of the grid, is not this cell's.
+        let epochs = cell.recipe.evaluate.epochs
+        return epochs == 0 || found?.epochs == epochs ? found : nil
     }
 
     /// What a cell failed with.
@@ -116,8 +119,14 @@ extension Comparison {
             environment: environment,
             observer: SilentObserver()
         )
-        try pipeline.requireKnownNetworks()
+        try pipeline.requireEvaluation()
         try pipeline.requireKnown(baselines)
+    }
+
+    /// Makes sure, before any work starts, that networks can be tested.
+    func requireTestImages() throws {
+        let recipe = plan.grid.recipe
+        try data(recipe.data).requireTestImages(for: .named(recipe.evaluate.evaluationProtocol))
     }
 
     // MARK: Links

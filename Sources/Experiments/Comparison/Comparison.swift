@@ -70,6 +70,7 @@ public final class Comparison {
     ///
     /// - Throws: `InterruptedError` after a signal, and if `comparison.json` cannot be written.
     public func run() throws {
+        try requireTestImages()
         try open()
         var pending = plan.cells.filter { !isFinished($0) }
         let finished = plan.cells.count - pending.count
