@@ -177,7 +177,19 @@ public enum Version {
     /// Semantic version.
     public static let number = "0.1.0"
 
-    /// The commit of the checkout that the executable lies in, or "unknown".
+    /// The commit of a branch, which has a file of its own or a line in `packed-refs`.
+    private static func commit(of reference: String, in git: URL) -> String? {
+        let file = git.appendingPathComponent(reference)
+        if let text = try? String(contentsOf: file, encoding: .utf8) {
+            return text.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        let packed = git.appendingPathComponent("packed-refs")
+        return (try? String(contentsOf: packed, encoding: .utf8))?.split(separator: "\n")
+            .first { $0.hasSuffix(" \(reference)") }?
+            .split(separator: " ").first.map(String.init)
+    }
+
+    /// The commit that the checkout is at which the executable lies in, or "unknown".
     public static var commit: String {
         var folder = URL(fileURLWithPath: CommandLine.arguments.first ?? "")
             .resolvingSymlinksInPath().deletingLastPathComponent()
@@ -190,10 +202,7 @@ public enum Version {
             if let head {
                 let text = head.trimmingCharacters(in: .whitespacesAndNewlines)
                 guard text.hasPrefix("ref: ") else { return text }
-                let reference = git.appendingPathComponent(String(text.dropFirst(5)))
-                return
-                    (try? String(contentsOf: reference, encoding: .utf8))?
-                    .trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
+                return commit(of: String(text.dropFirst(5)), in: git) ?? "unknown"
             }
             folder.deleteLastPathComponent()
         }

@@ -77,6 +77,8 @@ struct TeacherTests {
             )
             #expect(result.last.mean > 0.9)
             #expect(result.teacher?.accuracy ?? 0 > 0.9)
+            // The test set is not looked at before the last fifth of the epochs.
+            #expect(result.evaluations == 4)
             #expect(result.evaluationProtocol.contains("+size=16+epochs=20+batch=10+temperature=1"))
         }
     }

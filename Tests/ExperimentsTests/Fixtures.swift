@@ -38,3 +38,11 @@ func writeTinyAutoencoder(
     }
     return folder.appendingPathComponent(name).path
 }
+
+/// An observer that keeps what it is warned of.
+final class Listener: RunObserver {
+    var warnings: [String] = []
+    func note(_ text: String) {}
+    func warn(_ text: String) { warnings.append(text) }
+    func progress(stage: String, done: Int, total: Int, unit: String, detail: String) {}
+}

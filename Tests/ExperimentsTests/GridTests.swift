@@ -184,7 +184,7 @@ struct GridTests {
             ("fashion-mnist", 8 * 3 * 3 * 3), ("fashion-mnist-ablation", 4 * 3 * 3),
             ("fashion-mnist-draws", 3 * 5 * 3), ("fashion-mnist-iterations", 3 * (1 + 4 + 3)),
             ("fashion-mnist-sensitivity", 3 * (9 + 22)),
-            ("imagewoof-glad", 2 * 2 * 3), ("imagewoof-paper", 8 * 5 * 3 * 3),
+            ("imagewoof-glad", 3 * 2 * 3), ("imagewoof-paper", 8 * 5 * 3 * 3),
         ]
     )
     func examples(name: String, cells: Int) throws {

@@ -6,14 +6,6 @@ import Testing
 
 @Suite("The real images most similar to those of a run", .serialized)
 struct NeighbourTests {
-    /// Remembers warnings.
-    private final class Listener: RunObserver {
-        var warnings: [String] = []
-        func note(_ text: String) {}
-        func warn(_ text: String) { warnings.append(text) }
-        func progress(stage: String, done: Int, total: Int, unit: String, detail: String) {}
-    }
-
     /// Two classes of 12 images, and a run folder.
     private func withRun(_ body: (URL, URL) throws -> Void) throws {
         try withTemporaryFolder { folder in

@@ -150,6 +150,63 @@ struct PipelineTests {
         }
     }
 
+    @Test("what an interrupted training has cost is kept")
+    func costOfInterruption() throws {
+        try withData { folder, recipe in
+            let run = folder.appendingPathComponent("run")
+            try pipeline(recipe, run).finetune()
+            try pipeline(recipe, run).sample()
+            #expect(throws: (any Error).self) {
+                try pipeline(recipe, run, isInterrupted: { true }).evaluate()
+            }
+            let results = try pipeline(recipe, run).results()
+            #expect(results.results.isEmpty)
+            let cost = results.costs.first { $0.stage.hasPrefix("evaluate minimax") }
+            #expect(cost?.seconds ?? 0 > 0)
+        }
+    }
+
+    @Test("a run that goes on in another precision or with other images says so")
+    func otherConditions() throws {
+        try withData { folder, recipe in
+            func warnings(_ precision: DType) throws -> [String] {
+                let listener = Listener()
+                try Pipeline(
+                    recipe,
+                    in: folder.appendingPathComponent("run"),
+                    environment: .init(precision: precision, isInterrupted: { false }),
+                    observer: listener
+                ).finetune()
+                return listener.warnings
+            }
+            #expect(try warnings(.float32).isEmpty)
+            #expect(try warnings(.float32).isEmpty)
+            let precision = try warnings(.bfloat16)
+            #expect(precision.count == 1 && precision[0].contains("float32 on cpu"), "\(precision)")
+            let train = folder.appendingPathComponent("train")
+            try FileManager.default.removeItem(at: train)
+            try writeImages(train, perClass: 12, seed: 9)
+            let images = try Pipeline(
+                recipe,
+                in: folder.appendingPathComponent("other"),
+                environment: .init(isInterrupted: { false }),
+                observer: SilentObserver()
+            )
+            try images.finetune()
+            let listener = Listener()
+            let run = try Pipeline(
+                recipe,
+                in: folder.appendingPathComponent("run"),
+                environment: .init(precision: .float32, isInterrupted: { false }),
+                observer: listener
+            )
+            try run.sample()
+            try run.baseline("random")
+            #expect(listener.warnings.count == 1, "\(listener.warnings)")
+            #expect(listener.warnings.first?.contains("are not those that the run") == true)
+        }
+    }
+
     @Test("networks are trained on parts of the surrogate, smaller ones within larger ones")
     func parts() throws {
         try withData { folder, recipe in
