@@ -66,7 +66,8 @@ public final class Comparison {
     /// Computes every cell that is missing, and writes `comparison.json`.
     ///
     /// Cells that fail are recorded and left behind. What another process works on is waited for at
-    /// the end.
+    /// the end. After a signal, too, what is finished is written, with the names of the cells that are
+    /// missing.
     ///
     /// - Throws: `InterruptedError` after a signal, and if `comparison.json` cannot be written.
     public func run() throws {
@@ -85,6 +86,8 @@ public final class Comparison {
                 } catch let error as RunError where error.code == .locked {
                     busy.append(cell)
                 } catch  where Comparison.isInterruption(error) {
+                    // `distill report` makes tables of what there is.
+                    try gather()
                     throw InterruptedError()
                 } catch {
                     observer.warn("cell \(cell.key): \(error)")
