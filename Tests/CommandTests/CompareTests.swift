@@ -179,6 +179,10 @@ struct CompareTests {
             ("methods: [random, nonsense, worse]", 64, "nonsense, worse cannot be compared"),
             ("networks: [resnet-19]", 64, "networks"),
             ("recipe: nowhere.yaml", 66, "nowhere.yaml"),
+            (
+                "imagesPerClass: [1, 10]\nrecipe: {evaluate: {select: holdout}}", 64,
+                "none can be held back"
+            ),
         ]
         try withTemporaryFolder { folder in
             for (yaml, code, words) in cases {

@@ -113,6 +113,11 @@ extension Comparison {
         defer { try? FileManager.default.removeItem(at: scratch) }
         var recipe = plan.grid.recipe
         recipe.evaluate.networks = plan.grid.networks
+        recipe.evaluate.imagesPerClass = plan.grid.imagesPerClass
+        recipe.sample.imagesPerClass =
+            plan.grid.imagesPerClass.max() ?? recipe.sample.imagesPerClass
+        // They are not those of the grid.
+        recipe.baselines = []
         let pipeline = try Pipeline(
             recipe,
             in: scratch,
