@@ -38,9 +38,10 @@ test: ready ## Build everything and run the tests (ARGS="--filter Golden")
 demo: build ## Distil Fashion-MNIST, compare, write Runs/fashion-mnist-demo/report.html (ARGS="--set ...")
 	$(DISTILL) run $(RECIPE) $(ARGS)
 
-bench: build ## Measure the demo's model, and steps of DM and IDC-1, beside PyTorch
+bench: build ## Measure a DiT, steps of DM and IDC-1, and the training of networks beside PyTorch
 	Benchmarks/run.sh $(ARGS)
 	Benchmarks/methods.sh --work dm,idc-1 --repetitions 3
+	Benchmarks/evaluation.sh --repetitions 3
 
 format: ## Format the Swift sources in place
 	swift format --in-place --recursive Package.swift Sources Tests

@@ -10,7 +10,8 @@
 # --data names a folder of class folders. An epoch of the residual networks takes many seconds on a
 # small processor: measure networks one by one there. All options: --help.
 #
-# Environment: PYTHON=FILE    a Python with torch and torchvision (default: that of .venv)
+# Environment: PYTHON=FILE    a Python with torch and torchvision (default: that of .venv, into
+#                             which Benchmarks/requirements.txt is installed; PIP_ARGS as in setup)
 #              DISTILL=FILE   the command that is measured (default: that of the release build)
 set -euo pipefail
 
@@ -19,12 +20,20 @@ binary=${DISTILL:-.build/release/distill}
 python=${PYTHON:-.venv/bin/python}
 
 [ -n "${DISTILL:-}" ] || [ -x "$binary" ] || swift build -c release --product distill
-"$python" -c '
+has_packages() {
+    "$python" -c '
 import importlib.util, sys
 sys.exit(not all(map(importlib.util.find_spec, ("torch", "torchvision", "PIL", "safetensors"))))
-' 2>/dev/null || {
+' 2>/dev/null
+}
+if ! has_packages && [ -z "${PYTHON:-}" ] && [ -x "$python" ]; then
+    IFS=' ' read -r -a arguments <<<"${PIP_ARGS:-}"
+    "$python" -m pip install --disable-pip-version-check --quiet \
+        -r Benchmarks/requirements.txt ${arguments[@]+"${arguments[@]}"} >&2 || true
+fi
+has_packages || {
     echo "bench: error: $python lacks torch, torchvision, pillow or safetensors. Make a virtual" \
-        "environment with them (pip install torch torchvision pillow safetensors) and set PYTHON" \
+        "environment with them (pip install torch -r Benchmarks/requirements.txt) and set PYTHON" \
         "to its python." >&2
     exit 1
 }

@@ -11,11 +11,11 @@
 # compute in bfloat16 where the processor multiplies it, else in float32. The status is 1 if ours is
 # slower by the clock, or if the two do not compute the same.
 #
-# The other comparisons have scripts of their own, which need more time or more packages:
+# The other comparisons have scripts of their own:
 #
-#   Benchmarks/finetune.sh      the fine-tuning of Minimax Diffusion; needs diffusers
-#   Benchmarks/evaluation.sh    the training of an evaluation; needs torchvision
 #   Benchmarks/methods.sh       a step of DM and a match of IDC
+#   Benchmarks/evaluation.sh    the training of an evaluation; installs torchvision in .venv
+#   Benchmarks/finetune.sh      the fine-tuning of Minimax Diffusion; needs diffusers
 #
 # Environment: PYTHON=FILE   a Python with torch (default: that of .venv)
 set -euo pipefail

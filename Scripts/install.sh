@@ -78,6 +78,8 @@ done
 for folder in Recipes Grids Resources; do
     if [ -d $folder ]; then cp -R $folder "$share"; fi
 done
+# What `distill doctor` and the provenance of runs say.
+git rev-parse HEAD >"$share/Resources/installed-commit.txt" 2>/dev/null || true
 
 rm -f "$prefix/bin/distill"
 cp $binary "$prefix/bin/distill"

@@ -58,8 +58,8 @@ extension DataSource {
         throw RunError(
             .invalidSettings,
             "\(folder.path) holds \(found.joined(separator: " and ")), which are parts of a "
-                + "dataset and no classes. Name one of them, or use the format fastai for "
-                + "ImageWoof and ImageNette of fastai."
+                + "dataset and no classes. Name one of them, or use the format fastai for ImageWoof "
+                + "and ImageNette of fastai: data.train.format in a recipe, FOLDER#fastai elsewhere."
         )
     }
 

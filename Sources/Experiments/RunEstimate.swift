@@ -253,7 +253,7 @@ extension Pipeline {
     }
 }
 
-/// Measures four epochs of training and two looks at a part of the test set.
+/// Measures four epochs of training, on a part of a large set, and two looks at a part of the test set.
 ///
 /// - Returns: The time of a whole training with one seed, and its number of epochs.
 func estimateOneSeed(
@@ -276,16 +276,25 @@ func estimateOneSeed(
         firstLook: options.evaluationProtocol.firstLook
     )
     let lookCount = (1...max(epochs, 1)).count(where: looks.looksAtTestSet)
-    let part = test.part(imagesPerClass: 50)
+    // Eight steps tell as much as an epoch of a million images.
+    let batchSize = options.evaluationProtocol.optimization(
+        classCount: classCount,
+        imagesPerClass: Int(perClass.rounded()),
+        network: options.network
+    ).batchSize
+    let trained = train.part(imagesPerClass: max(1, 8 * batchSize / max(classCount, 1)))
+    let share = Double(train.images.count) / Double(trained.images.count)
+    let part = test.part(imagesPerClass: max(1, min(50, 2000 / max(classCount, 1))))
     let whole = Double(test.images.count) / Double(part.images.count)
     var few = options
+    few.storedImagesPerClass = options.storedImagesPerClass ?? Int(perClass.rounded())
     few.epochs = 4
     few.evaluations = 2
     few.seeds = [0]
     var marks = [ContinuousClock.Instant]()
     few.evaluationProtocol.looksAtOnce()
     _ = try evaluate(
-        train: train,
+        train: trained,
         test: teacher == nil ? part : test,
         options: few,
         on: device,
@@ -299,5 +308,5 @@ func estimateOneSeed(
     let epoch = (marks[2] - marks[1]) / .seconds(1)
     let look =
         max(0, (marks[3] - marks[2]) / .seconds(1) - epoch) * (teacher == nil ? whole : 1)
-    return (epoch * Double(epochs) + look * Double(lookCount), epochs)
+    return (epoch * share * Double(epochs) + look * Double(lookCount), epochs)
 }

@@ -189,8 +189,20 @@ public enum Version {
             .split(separator: " ").first.map(String.init)
     }
 
-    /// The commit that the checkout is at which the executable lies in, or "unknown".
+    /// The commit that the checkout is at which the executable lies in, or that it was installed from;
+    /// "unknown" if neither is known.
     public static var commit: String {
+        checkedOutCommit ?? installedCommit ?? "unknown"
+    }
+
+    /// What `make install` wrote down.
+    private static var installedCommit: String? {
+        let file = InstalledFiles.url("Resources/installed-commit.txt")
+        return (try? String(contentsOf: file, encoding: .utf8))?
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    private static var checkedOutCommit: String? {
         var folder = URL(fileURLWithPath: CommandLine.arguments.first ?? "")
             .resolvingSymlinksInPath().deletingLastPathComponent()
         while folder.path != "/" {
@@ -202,10 +214,10 @@ public enum Version {
             if let head {
                 let text = head.trimmingCharacters(in: .whitespacesAndNewlines)
                 guard text.hasPrefix("ref: ") else { return text }
-                return commit(of: String(text.dropFirst(5)), in: git) ?? "unknown"
+                return commit(of: String(text.dropFirst(5)), in: git)
             }
             folder.deleteLastPathComponent()
         }
-        return "unknown"
+        return nil
     }
 }

@@ -70,18 +70,27 @@ public struct StandaloneEvaluation {
     ///
     /// - Parameters:
     ///   - path: A folder of class folders, of IDX files, of CIFAR's binary files or of tar shards;
-    ///     for IDX and CIFAR, `FOLDER#test` names the test part.
-    ///   - part: What is added to the path of an IDX or CIFAR folder.
+    ///     for IDX and CIFAR, `FOLDER#test` names the test part; `FOLDER#fastai` is ImageWoof or
+    ///     ImageNette of fastai in ImageNet's split, `FOLDER#fastai#test` its test part.
+    ///   - part: What is added to the path of an IDX, CIFAR or fastai folder.
     /// - Returns: The images.
     /// - Throws: `RunError` or `DatasetError` if it is none of them.
     public static func open(_ path: String, part: String = "") throws -> any LabelledImages {
-        let isTest = path.hasSuffix("#test") || part == "#test"
+        var path = path
+        func takes(_ word: String) -> Bool {
+            guard path.hasSuffix(word) else { return false }
+            path.removeLast(word.count)
+            return true
+        }
+        let isTest = takes("#test") || part == "#test"
+        let isFastAI = takes("#fastai")
         var source = DataSource()
-        source.path = path.hasSuffix("#test") ? String(path.dropLast(5)) : path
+        source.path = path
         guard FileManager.default.fileExists(atPath: source.path) else {
             throw RunError(.missingFile, "There is no folder \(source.path).")
         }
-        source.format = DataSource.format(of: URL(fileURLWithPath: source.path))
+        source.format =
+            isFastAI ? .fastai : DataSource.format(of: URL(fileURLWithPath: source.path))
         source.split = isTest ? .test : .train
         return try source.open(role: "data")
     }

@@ -9,8 +9,10 @@ struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Trains networks from scratch on a folder of images and reports their accuracy.",
         discussion: """
-            Classes of the two folders are matched by name. A folder holds one folder a class, or \
-            the four files of MNIST and its relatives.
+            Classes of the two folders are matched by name. A folder holds one folder a class, \
+            tar shards, or the files of MNIST, its relatives or CIFAR. FOLDER#fastai is ImageWoof \
+            or ImageNette of fastai, with the images of ImageNet's training set for --train and \
+            of its validation set for --test.
             """
     )
 

@@ -13,7 +13,8 @@ struct Inspect: ParsableCommand {
     @Argument(
         help: """
             A safetensors or PyTorch file (.pt), a folder of weights, images or latents, or a run \
-            folder.
+            folder. FOLDER#test is the test part of IDX or CIFAR files, FOLDER#fastai or \
+            FOLDER#fastai#test a part of fastai's ImageWoof or ImageNette.
             """
     )
     var path: String
@@ -35,6 +36,10 @@ struct Inspect: ParsableCommand {
         try Failure.reporting {
             let url = URL(fileURLWithPath: path)
             var isFolder: ObjCBool = false
+            let namesPart = path.hasSuffix("#test") || path.hasSuffix("#fastai")
+            if namesPart, !FileManager.default.fileExists(atPath: url.path) {
+                return try tell("image dataset", dataset(path), keys: nil)
+            }
             guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
                 throw Failure(66, "There is no \(url.path).")
             }
@@ -89,7 +94,11 @@ struct Inspect: ParsableCommand {
         if LatentCache.isPresent(in: url) {
             return ("latent cache", facts(try LatentCache(opening: url)))
         }
-        let images = try StandaloneEvaluation.open(url.path)
+        return ("image dataset", try dataset(url.path))
+    }
+
+    private func dataset(_ path: String) throws -> [(String, String)] {
+        let images = try StandaloneEvaluation.open(path)
         let counts = images.indicesByClass().map(\.count)
         let scan = images.scan()
         var facts = [
@@ -116,6 +125,6 @@ struct Inspect: ParsableCommand {
         for image in scan.unreadable.prefix(10) {
             facts.append((image.identifier, image.reason))
         }
-        return ("image dataset", facts)
+        return facts
     }
 }

@@ -11,7 +11,8 @@ struct Metrics: ParsableCommand {
         discussion: """
             Fréchet distance, precision, recall, density and coverage in a space of features, and \
             for every surrogate image the nearest real one of its class. Classes of the two \
-            folders are matched by name. Networks compute in float32 unless --precision bfloat16 \
+            folders are matched by name. FOLDER#fastai is ImageWoof or ImageNette of fastai in \
+            ImageNet's split. Networks compute in float32 unless --precision bfloat16 \
             is given. What each number tells, and what not, is in Documentation/metrics.md.
             """
     )

@@ -53,6 +53,35 @@ struct StandaloneEvaluationTests {
         )
     }
 
+    @Test("fastai's folder is named by a suffix, and each option takes its part of it")
+    func fastai() throws {
+        try withFolders { folder, settings in
+            let root = folder.appendingPathComponent("imagewoof")
+            for (part, count) in [("train", 4), ("val", 3)] {
+                let place = root.appendingPathComponent(part)
+                try write(place, perClass: count, seed: 3)
+                for name in ["blue", "red"] {
+                    try FileManager.default.moveItem(
+                        at: place.appendingPathComponent("\(name)/0.png"),
+                        to: place.appendingPathComponent("\(name)/ILSVRC2012_val_\(count).png")
+                    )
+                }
+            }
+            let refusal = #expect(throws: RunError.self) {
+                try StandaloneEvaluation.open(root.path)
+            }
+            #expect(refusal?.description.contains("FOLDER#fastai") == true)
+            var settings = settings
+            settings.train = root.path + "#fastai"
+            settings.test = root.path + "#fastai"
+            settings.epochs = 1
+            let result = try run(settings)
+            #expect(result.train.images == 10)
+            #expect(result.test.images == 4)
+            #expect(try StandaloneEvaluation.open(root.path + "#fastai#test").count == 4)
+        }
+    }
+
     @Test("images a class are chosen at random or as the first, and the result says how")
     func choice() throws {
         try withFolders { _, settings in

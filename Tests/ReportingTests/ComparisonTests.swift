@@ -102,6 +102,37 @@ struct ComparisonTests {
         return run
     }
 
+    @Test("settings stand in the order of their values, after those of the recipe")
+    func settingsOrder() throws {
+        let path = "finetune.minimax.memorySize"
+        let run = try TemporaryRun(name: "order")
+        let cells = ["256", "16", nil, "1024"].enumerated().map { place, value in
+            Self.cell(
+                "minimax",
+                10,
+                seed: 0,
+                0.5 + 0.01 * Double(place),
+                variation: value.map { [path: $0] } ?? [:]
+            )
+        }
+        let file: [String: Any] = [
+            "name": "order", "base": [path: "64"], "results": cells, "failed": [[String: Any]](),
+            "missing": [String](), "shared": [[String: Any]](),
+        ]
+        try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
+        try run.write("name: order\n", to: "grid.resolved.yaml")
+        try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        let rows = try run.text("comparison.md").split(separator: "\n")
+            .filter { $0.contains("memory size") }
+            .map { $0.split(separator: "|")[2].trimmingCharacters(in: .whitespaces) }
+        #expect(
+            rows == [
+                "as in the recipe: memory size 64", "memory size 16", "memory size 256",
+                "memory size 1024",
+            ]
+        )
+    }
+
     @Test("tables have the best in bold, mark noise, and escape what their language reads")
     func tables() throws {
         let run = try Self.comparison()
@@ -112,7 +143,7 @@ struct ComparisonTests {
             markdown.contains("| 10 | ConvNet-3 | 50.0 ± 0.4 | 59.8 ± 0.4 ≈ | **60.0 ± 0.4** |")
         )
         #expect(markdown.contains("λ\\_d 0, λ\\_r 0 | 55.0 ± 0.4 |"))
-        #expect(markdown.contains("as in the recipe | **60.0 ± 0.4** |"))
+        #expect(markdown.contains("as in the recipe: λ\\_d 0.008, λ\\_r 0.002 | **60.0 ± 0.4** |"))
         #expect(markdown.contains("no <weights>"))
         let latex = try run.text("comparison.tex")
         #expect(latex.contains("\\textbf{60.0 $\\pm$ 0.4} \\\\"))

@@ -158,11 +158,16 @@ package struct ComparisonTable: Sendable {
         }
     }
 
-    /// "guidance 2": the changed settings, or "as in the recipe".
+    /// "guidance 2": the changed settings, or "as in the recipe: guidance 1.5".
     static func words(_ variation: [String: String], base: [String: String]) -> String {
-        guard !variation.isEmpty else { return "as in the recipe" }
-        return variation.sorted { $0.key < $1.key }
-            .map { "\(shortName($0.key)) \($0.value)" }.joined(separator: ", ")
+        func words(_ settings: [String: String]) -> String {
+            settings.sorted { $0.key < $1.key }
+                .map { "\(shortName($0.key)) \($0.value)" }.joined(separator: ", ")
+        }
+        guard variation.isEmpty else { return words(variation) }
+        // A long list would say less than its figures do.
+        return (1...3).contains(base.count)
+            ? "as in the recipe: \(words(base))" : "as in the recipe"
     }
 
     /// The last part of a path, with the paper's letter where it has one.
@@ -193,9 +198,26 @@ package struct ComparisonTable: Sendable {
         }
     }
 
-    /// What is varied, in the order of the groups.
+    /// What is varied: the recipe's own settings, then one set of settings after the other in the
+    /// order of the groups, each by its values.
     private static func variations(_ groups: [ComparisonGroup]) -> [[String: String]] {
-        groups.map(\.variation).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        let all = groups.map(\.variation).reduce(into: [[String: String]]()) {
+            if !$0.contains($1) { $0.append($1) }
+        }
+        let paths = all.map { $0.keys.sorted() }.reduce(into: [[String]]()) {
+            if !$0.contains($1) { $0.append($1) }
+        }
+        return all.filter(\.isEmpty)
+            + paths.filter { !$0.isEmpty }.flatMap { paths in
+                all.filter { $0.keys.sorted() == paths }.sorted { first, second in
+                    for path in paths {
+                        let (a, b) = (first[path] ?? "", second[path] ?? "")
+                        guard a != b else { continue }
+                        return (Double(a) ?? .infinity, a) < (Double(b) ?? .infinity, b)
+                    }
+                    return false
+                }
+            }
     }
 
     /// Images per class and networks, by rising number.
