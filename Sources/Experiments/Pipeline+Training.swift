@@ -64,7 +64,7 @@ extension Pipeline {
             ),
             weights: weights
         ).save(to: result, dtype: settings.storesHalfPrecision ? .float16 : .float32)
-        try watch.book()
+        try watch.book(optimizedValues: training.model.trainableValueCount)
         return result
     }
 
@@ -193,7 +193,7 @@ extension Pipeline {
         var weights = phase.isWhole ? file.weights : StateDictionary()
         weights.merge(method.average.state())
         try ModelFile(description: description, weights: weights).save(to: folder.path(name))
-        try watch.book()
+        try watch.book(optimizedValues: method.model.trainableValueCount)
         if !phase.isWhole { try? FileManager.default.removeItem(at: checkpoint) }
     }
 

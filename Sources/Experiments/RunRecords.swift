@@ -12,7 +12,8 @@ public struct StageCost: Codable, Sendable, Equatable {
     public var peakMemoryBytes: Int
     /// Where it ran.
     public let device: String
-    /// Number of values that a method optimised; nil for stages that optimise no images.
+    /// Number of values that were optimised: of images, latents or trained weights; nil for stages that
+    /// optimise none.
     public var optimizedValues: Int?
     /// How far pixels have moved from the images that the method began with: the mean of |x − y|,
     /// in units of 0 to 1; nil for stages that optimise no images.
@@ -59,7 +60,7 @@ struct Stopwatch {
     /// Books the time since the last booking, so that an interruption loses little of it.
     ///
     /// - Parameters:
-    ///   - optimizedValues: Number of values that a method optimised, when it is done.
+    ///   - optimizedValues: Number of values that were optimised, when that is done.
     ///   - meanChange: How far pixels have moved then.
     /// - Throws: `RunError` if `results.json` cannot be read or written.
     mutating func book(optimizedValues: Int? = nil, meanChange: Double? = nil) throws {

@@ -74,6 +74,11 @@ extension Module {
     /// Number of elements of all parameters.
     public var parameterCount: Int { parameters().reduce(0) { $0 + $1.tensor.count } }
 
+    /// Number of elements of the parameters that are trained.
+    public var trainableValueCount: Int {
+        trainableParameters().reduce(0) { $0 + $1.tensor.count }
+    }
+
     /// Chooses the parameters that are trained, by their checkpoint names.
     ///
     /// - Parameter predicate: True for the names to train; all others are frozen.

@@ -166,6 +166,28 @@ struct PipelineTests {
         }
     }
 
+    @Test("costs tell how many weights were trained")
+    func trainedWeights() throws {
+        try withData { folder, recipe in
+            let run = folder.appendingPathComponent("run")
+            try pipeline(recipe, run).finetune()
+            let before = try Safetensors.load(
+                contentsOf: URL(fileURLWithPath: recipe.model.weights)
+            )
+            let after = try Safetensors.load(
+                contentsOf: run.appendingPathComponent("checkpoints/finetuned.safetensors")
+            )
+            let changed = after.filter { name, tensor in
+                before[name]?.converted(to: .float32).bytes()
+                    != tensor.converted(to: .float32).bytes()
+            }
+            let costs = try pipeline(recipe, run).results().costs
+            let count = try #require(costs.first { $0.stage == "finetune" }?.optimizedValues)
+            #expect(count == changed.reduce(0) { $0 + $1.value.count })
+            #expect(count < after.elementCount)
+        }
+    }
+
     @Test("a run that goes on in another precision or with other images says so")
     func otherConditions() throws {
         try withData { folder, recipe in

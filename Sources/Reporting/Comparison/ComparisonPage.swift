@@ -22,6 +22,8 @@ struct ComparisonPage {
         var leads: [String]
         var methods: [String]
         var rows: [Row]
+        /// Whether it needs small letters to be seen as a whole.
+        var isWide: Bool
     }
 
     struct Published {
@@ -91,7 +93,7 @@ struct ComparisonPage {
         self.figures = figures
         hasFigures = !figures.isEmpty
         self.published = published.map(Self.published)
-        units = file.shared.map { unit in
+        units = file.shared.filter { !$0.costs.isEmpty }.map { unit in
             Unit(
                 name: unit.unit,
                 cells: Words.count(unit.cells),
@@ -123,7 +125,8 @@ struct ComparisonPage {
                         + (table.hasSettings ? [row.settings] : []),
                     cells: row.entries.map(cell)
                 )
-            }
+            },
+            isWide: table.methods.count + (table.hasSettings ? 3 : 2) > 8
         )
     }
 

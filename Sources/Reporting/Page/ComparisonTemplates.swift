@@ -40,7 +40,7 @@ extension Templates {
         <h3>{{title}}</h3>
         <p class="remark">{{note}}</p>
         <div class="scroll" role="region" aria-label="{{title}}" tabindex="0">
-        <table aria-label="{{title}}">
+        <table{{#isWide}} class="dense"{{/isWide}} aria-label="{{title}}">
         <thead>
         <tr>{{#leads}}<th scope="col">{{.}}</th>{{/leads}}{{#methods}}<th scope="col" class="number">{{.}}</th>{{/methods}}</tr>
         </thead>
