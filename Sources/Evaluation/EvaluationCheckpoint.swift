@@ -54,6 +54,25 @@ struct EvaluationCheckpoint {
         var seconds = 0.0
         /// Largest memory in use so far.
         var peakMemoryBytes = 0
+
+        /// The same, going on as another evaluation that begins with the seeds that were begun here.
+        ///
+        /// - Parameter identity: The other evaluation.
+        /// - Returns: Its record; nil if it differs in more than in later seeds.
+        func continued(as identity: Identity) -> Record? {
+            let begun = self.identity.seeds.prefix(finished.count + (current == nil ? 0 : 1))
+            let differences = self.identity.differences(from: identity)
+            guard differences.allSatisfy({ $0 == "seeds" }), identity.seeds.starts(with: begun)
+            else {
+                return nil
+            }
+            var record = Record(identity: identity)
+            record.finished = finished
+            record.current = current
+            record.seconds = seconds
+            record.peakMemoryBytes = peakMemoryBytes
+            return record
+        }
     }
 
     private static let key = "evaluation"

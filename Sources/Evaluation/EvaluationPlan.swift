@@ -56,6 +56,17 @@ struct EvaluationPlan {
         self.softLabels = softLabels
         networkFile = network
         statistics = try proto.statistics ?? ChannelStatistics(reading: train.images)
+        if options.selection == .holdout,
+            (train.images.height, train.images.width) != (proto.imageSize, proto.imageSize)
+        {
+            throw TrainingError(
+                .invalidOption,
+                "The epoch can only be chosen on images held back where training images have the "
+                    + "protocol's size: \(proto.id) cuts those of \(train.images.width)×"
+                    + "\(train.images.height) pixels to \(proto.imageSize) while it trains. Report "
+                    + "the last epoch instead."
+            )
+        }
         let parts = try EvaluationPlan.split(train.images, options, subject: trainName)
         self.train = parts.kept.moved(to: device)
         heldBack = parts.heldBack?.moved(to: device)

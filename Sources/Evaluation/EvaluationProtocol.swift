@@ -99,13 +99,18 @@ public struct EvaluationProtocol: Sendable, Equatable {
         }
     }
 
+    /// Whether the teacher's scores are kept in a folder.
+    public var storesSoftLabels: Bool {
+        if case .storedSoft = labels { true } else { false }
+    }
+
     /// Whether a teacher is needed.
     public var needsTeacher: Bool { usualLabels != .hard }
 
     /// Pixels of the shorter side of test images before the middle is cut out.
     public var testShortSide: Int {
         switch rules {
-        case .rded, .fkd: imageSize * 256 / 224
+        case .rded, .fkd: imageSize / 7 * 8
         default: imageSize
         }
     }

@@ -39,7 +39,7 @@ extension EvaluationResult {
                 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
             ]
             if degrees <= table.count { return table[max(degrees, 1) - 1] }
-            // Cornish–Fisher from the normal quantile; 1e-4 off at most from here on.
+            // Cornish–Fisher from the normal quantile; 3e-4 off at most from here on.
             let (z, n) = (1.959964, Double(degrees))
             return z + (pow(z, 3) + z) / (4 * n)
                 + (5 * pow(z, 5) + 16 * pow(z, 3) + 3 * z) / (96 * n * n)

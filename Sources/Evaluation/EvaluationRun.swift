@@ -34,8 +34,8 @@ struct EvaluationRun {
             _ = try progress(.ignoredCheckpoint(reason))
             return
         }
-        let differences = saved.record.identity.differences(from: plan.identity)
-        guard differences.isEmpty else {
+        guard let continued = saved.record.continued(as: plan.identity) else {
+            let differences = saved.record.identity.differences(from: plan.identity)
             let reason =
                 "\(checkpoint.path) is of another evaluation: \(differences.joined(separator: ", "))"
                 + " differ\(differences.count == 1 ? "s" : "")."
@@ -52,7 +52,7 @@ struct EvaluationRun {
                     + "train that network again, or leave out --save."
             )
         }
-        record = saved.record
+        record = continued
         pending = record.current == nil ? nil : saved.tensors
         let stepsPerEpoch = plan.trainingOptions(seed: 0)
             .stepsPerEpoch(imageCount: plan.train.count)

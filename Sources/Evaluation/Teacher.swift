@@ -112,7 +112,7 @@ public struct Teacher {
             labels: test.labels,
             classNames: test.classNames
         )
-        let (confusion, accuracy) = (matrix.counts, matrix.accuracy)
+        let accuracy = matrix.accuracy
         func refused(_ reason: String) -> TrainingError {
             TrainingError(
                 .unfitNetwork,
@@ -129,17 +129,9 @@ public struct Teacher {
                 "finds the class of \(percent) % of the test images, hardly more than chance."
             )
         }
-        let mostFound = confusion.map { row in row.indices.max { row[$0] < row[$1] } ?? 0 }
-        for first in 0..<classCount where mostFound[first] > first {
-            let second = mostFound[first]
-            let takenFor = Double(confusion[first][second]) / Double(confusion[first].reduce(0, +))
-            let andBack = Double(confusion[second][first]) / Double(confusion[second].reduce(0, +))
-            if mostFound[second] == first, takenFor > 0.5, andBack > 0.5 {
-                throw refused(
-                    "takes most images of \"\(test.classNames[first])\" for "
-                        + "\"\(test.classNames[second])\" and the other way round."
-                )
-            }
+        if let circle = matrix.exchangedClasses {
+            let names = circle.map { "\"\(test.classNames[$0])\"" }
+            throw refused("takes most images of \(names.joined(separator: " for ")).")
         }
         if let known = description.accuracy,
             description.testFingerprint == fingerprint, known - accuracy > 0.1

@@ -32,6 +32,36 @@ extension RunResults {
     }
 }
 
+extension EvaluationResult {
+    /// What the accuracy depends on, in lines for people.
+    public var conditions: String {
+        let values = headline.values.map { String(format: "%.1f", $0 * 100) }
+        var lines = [
+            ("protocol", evaluationProtocol),
+            (
+                "training",
+                "\(train.images) images, \(epochs) epochs, the test set looked at "
+                    + (evaluations == 1 ? "once" : "\(evaluations) times")
+            ),
+            ("seeds", zip(seeds, values).map { "\($0): \($1) %" }.joined(separator: ", ")),
+        ]
+        if let choice { lines.insert(("images", choice), at: 1) }
+        if let interval = headline.confidence95 {
+            lines.append(("95 % interval", String(format: "± %.1f of the mean", interval * 100)))
+        }
+        lines.append(
+            (
+                "cost",
+                String(format: "%.0f s, at most %.1f GB", seconds, Double(peakMemoryBytes) / 1e9)
+                    + ", \(precision) on \(device)"
+            )
+        )
+        let width = lines.map(\.0.count).max() ?? 0
+        return lines.map { $0.padding(toLength: width + 2, withPad: " ", startingAt: 0) + $1 }
+            .joined(separator: "\n")
+    }
+}
+
 extension Pipeline {
     /// What is measured so far.
     public func results() throws -> RunResults {

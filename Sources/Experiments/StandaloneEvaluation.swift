@@ -1,6 +1,7 @@
 import Datasets
 import Evaluation
 import Foundation
+import Images
 import Models
 import Torch
 import Training
@@ -29,6 +30,8 @@ public struct StandaloneEvaluation {
         public var imagesPerClass: Int?
         /// How they are chosen.
         public var choice = ImageChoice.random
+        /// The seed of a random choice.
+        public var choiceSeed: UInt64 = 0
         /// One network is trained for each seed.
         public var seeds = [0, 1, 2]
         /// What labels the images, for protocols with soft labels.
@@ -39,7 +42,7 @@ public struct StandaloneEvaluation {
         public var softLabels: String?
         /// File for the trained network.
         public var savedNetwork: String?
-        /// File of an unfinished evaluation.
+        /// File of an unfinished evaluation; nil: one in the user's cache, removed at the end.
         public var checkpoint: String?
         /// Bytes of images kept in memory; larger sets are read again in every epoch.
         public var memory: Int?
@@ -54,6 +57,22 @@ public struct StandaloneEvaluation {
     public init(_ settings: Settings) { self.settings = settings }
 
     private func options(_ environment: Pipeline.Environment) throws -> EvaluationOptions {
+        let evaluationProtocol = try EvaluationProtocol.named(settings.evaluationProtocol)
+        func refuse(_ option: String, _ reason: String) -> RunError {
+            RunError(.invalidSettings, "\(option) changes nothing here: \(reason).")
+        }
+        if settings.softLabels != nil, !evaluationProtocol.storesSoftLabels {
+            throw refuse("--soft-labels", "\(evaluationProtocol.id) stores no scores of a teacher")
+        }
+        if settings.teacherNetwork != nil, settings.teacher == nil {
+            throw refuse("--teacher-network", "no teacher is named with --teacher")
+        }
+        return try describedOptions(environment)
+    }
+
+    private func describedOptions(
+        _ environment: Pipeline.Environment
+    ) throws -> EvaluationOptions {
         EvaluationOptions(
             method: settings.method,
             network: try .init(settings.network),
@@ -115,7 +134,8 @@ public struct StandaloneEvaluation {
                 throw RunError(.unusable, "The folder of \(saved) does not exist or is read-only.")
             }
         }
-        return try evaluate(
+        let checkpoint = checkpoint(train, test, environment, observer)
+        let result = try evaluate(
             train: train,
             test: test,
             options: options,
@@ -123,9 +143,14 @@ public struct StandaloneEvaluation {
             teacher: try teacher(of: train, environment),
             softLabels: settings.softLabels.map { URL(fileURLWithPath: $0) },
             savingNetworkTo: settings.savedNetwork.map { URL(fileURLWithPath: $0) },
-            checkpoint: settings.checkpoint.map { URL(fileURLWithPath: $0) }
+            checkpoint: checkpoint
         ) { event in
-            if case .ignoredCheckpoint(let reason) = event { observer.warn(reason) }
+            if case .ignoredCheckpoint(let reason) = event {
+                throw RunError(
+                    .invalidSettings,
+                    "\(reason) Name another file with --checkpoint, or remove that one."
+                )
+            }
             if case .training(
                 .epoch(let epoch, let epochs, let loss),
                 let seed,
@@ -142,6 +167,40 @@ public struct StandaloneEvaluation {
             }
             return environment.isInterrupted() ? .stop : .continue
         }
+        if settings.checkpoint == nil, let checkpoint {
+            try? FileManager.default.removeItem(at: checkpoint)
+        }
+        return result
+    }
+
+    /// The file of the unfinished evaluation: the one that is asked for, or one in the user's cache
+    /// whose name tells evaluations apart.
+    private func checkpoint(
+        _ train: EvaluationSet,
+        _ test: EvaluationSet,
+        _ environment: Pipeline.Environment,
+        _ observer: any RunObserver
+    ) -> URL? {
+        if let named = settings.checkpoint { return URL(fileURLWithPath: named) }
+        let parts = [
+            train.path, train.fingerprint, test.path, test.fingerprint, settings.method,
+            settings.network, settings.evaluationProtocol, settings.epochs.map(String.init) ?? "",
+            "\(settings.evaluations)", "\(settings.selection)", "\(settings.seeds)",
+            settings.teacher ?? "", settings.savedNetwork ?? "", "\(environment.device)",
+            environment.precision.map { "\($0)" } ?? "",
+        ]
+        let folder = FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask).first?
+            .appendingPathComponent("distill/evaluations", isDirectory: true)
+        guard let folder,
+            (try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true))
+                != nil
+        else {
+            observer.warn("There is no folder for caches: this evaluation cannot be resumed.")
+            return nil
+        }
+        var hash = SHA256()
+        hash.add(Data(parts.joined(separator: "\n").utf8))
+        return folder.appendingPathComponent("\(hash.hexadecimalDigest).safetensors")
     }
 
     /// Measures a few epochs; nothing of them is kept.
@@ -209,13 +268,21 @@ public struct StandaloneEvaluation {
         var train = try StandaloneEvaluation.open(settings.train)
         var choice: String?
         if let count = settings.imagesPerClass {
-            let chosen = try settings.choice.choose(count, of: train, seed: 0)
+            let chosen = try settings.choice.choose(count, of: train, seed: settings.choiceSeed)
             (train, choice) = (chosen.images, chosen.record)
         }
         // The test part of an IDX folder stands beside its training part.
         let test = try StandaloneEvaluation.open(settings.test, part: "#test")
-        return (
-            try set(train, settings.train, .train), try set(test, settings.test, .test), choice
+        let sets = (
+            train: try set(train, settings.train, .train), test: try set(test, settings.test, .test)
         )
+        guard sets.train.fingerprint != sets.test.fingerprint else {
+            throw RunError(
+                .invalidSettings,
+                "\(settings.train) and \(settings.test) are the same images: a test on what a "
+                    + "network was trained on says nothing. Name the test images with --test."
+            )
+        }
+        return (sets.train, sets.test, choice)
     }
 }

@@ -49,6 +49,9 @@ public final class ConvNet: Module, ImageClassifier {
         public var norm: Norm
         /// How a block ends.
         public var pooling: Pooling
+        /// Pixels of padding of the first convolution; with 3 the map of an image of 28 pixels has 32, as
+        /// in the published code for grey images (Zhao et al., ICLR 2021).
+        public var firstPadding: Int
 
         /// Describes a ConvNet; the published width is 128, with instance norm and average pooling.
         public init(
@@ -58,7 +61,8 @@ public final class ConvNet: Module, ImageClassifier {
             depth: Int,
             width: Int = 128,
             norm: Norm = .instance,
-            pooling: Pooling = .average
+            pooling: Pooling = .average,
+            firstPadding: Int = 1
         ) {
             self.imageSize = imageSize
             self.channels = channels
@@ -67,12 +71,14 @@ public final class ConvNet: Module, ImageClassifier {
             self.width = width
             self.norm = norm
             self.pooling = pooling
+            self.firstPadding = firstPadding
         }
 
         /// s, pixels a side of the map that the classifier sees.
         public var mapSize: Int {
-            if pooling == .none { return imageSize }
-            return depth < Int.bitWidth ? imageSize >> depth : 0
+            let first = imageSize + 2 * (firstPadding - 1)
+            if pooling == .none { return first }
+            return depth < Int.bitWidth ? first >> depth : 0
         }
 
         /// F = W·s², width of the features.
@@ -115,7 +121,7 @@ public final class ConvNet: Module, ImageClassifier {
                     inputChannels: block == 0 ? configuration.channels : width,
                     outputChannels: width,
                     kernelSize: 3,
-                    padding: 1
+                    padding: block == 0 ? configuration.firstPadding : 1
                 )
             }
             norms = (0..<configuration.depth).compactMap { _ in

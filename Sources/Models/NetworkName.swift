@@ -55,6 +55,9 @@ public struct NetworkName: Sendable, Hashable {
         public var norm: ConvNet.Configuration.Norm = .instance
         /// How a ConvNet's blocks end: `-maxpool`, `-nopool`; published: average pooling.
         public var pooling: ConvNet.Configuration.Pooling = .average
+        /// Padding of a ConvNet's first convolution: `-pad3`, as in the published code for grey images
+        /// of 28 pixels.
+        public var padding = 1
 
         /// The published network.
         public init() {}
@@ -64,6 +67,7 @@ public struct NetworkName: Sendable, Hashable {
             let norm = ["batch": "-batchnorm", "none": "-nonorm"][norm.rawValue]
             let pooling = ["maximum": "-maxpool", "none": "-nopool"][pooling.rawValue]
             return (width.map { "-w\($0)" } ?? "") + (norm ?? "") + (pooling ?? "")
+                + (padding == 1 ? "" : "-pad\(padding)")
         }
 
         /// Takes a suffix without its hyphen; false if it is none.
@@ -73,6 +77,7 @@ public struct NetworkName: Sendable, Hashable {
             case "nonorm": norm = .none
             case "maxpool": pooling = .maximum
             case "nopool": pooling = .none
+            case "pad3": padding = 3
             default:
                 guard word.first == "w", let number = Int(word.dropFirst()), number > 0 else {
                     return false
@@ -164,6 +169,8 @@ public struct NetworkName: Sendable, Hashable {
                 "-maxpool and -nopool are variants of ConvNets only"
             } else if variant.norm == .none {
                 "-nonorm is a variant of ConvNets only"
+            } else if variant.padding != 1 {
+                "-pad3 is a variant of ConvNets only"
             } else {
                 nil
             }
@@ -198,7 +205,8 @@ public struct NetworkName: Sendable, Hashable {
                 depth: depth,
                 width: variant.width ?? 128,
                 norm: variant.norm,
-                pooling: variant.pooling
+                pooling: variant.pooling,
+                firstPadding: variant.padding
             )
             return try ConvNet(configuration, using: &generator)
         case .resNet where depth == 50:

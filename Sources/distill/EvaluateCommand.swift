@@ -58,11 +58,14 @@ struct Evaluate: ParsableCommand {
 
     @Option(
         help: """
-            How they are chosen: random, by seed 0, or first, the first in string order of their \
-            files, as the published experiments do.
+            How they are chosen: random, by --choose-seed, or first, the first in string order of \
+            their files, as the published experiments do.
             """
     )
     var choose = ImageChoice.random
+
+    @Option(help: "The seed of a random choice; another one gives other images.")
+    var chooseSeed: UInt64 = 0
 
     @Option(parsing: .upToNextOption, help: "One network is trained for each seed.")
     var seeds: [Int] = [0, 1, 2]
@@ -87,7 +90,12 @@ struct Evaluate: ParsableCommand {
     @Option(help: "Folder in which fkd-300 keeps the teacher's scores.")
     var softLabels: String?
 
-    @Option(help: "File in which an unfinished evaluation is kept, so that it can be resumed.")
+    @Option(
+        help: """
+            File in which an unfinished evaluation is kept, so that the same command goes on with \
+            it, also with more seeds (default: one in the user's cache, removed at the end).
+            """
+    )
     var checkpoint: String?
 
     @Option(
@@ -130,6 +138,7 @@ struct Evaluate: ParsableCommand {
                 var results = RunResults()
                 results.results = [result]
                 Output.line(results.table)
+                Output.line(result.conditions)
             }
         }
     }
@@ -146,6 +155,7 @@ struct Evaluate: ParsableCommand {
         settings.selection = select
         settings.imagesPerClass = imagesPerClass
         settings.choice = choose
+        settings.choiceSeed = chooseSeed
         settings.seeds = seeds
         settings.teacher = teacher
         settings.teacherNetwork = teacherNetwork

@@ -18,7 +18,7 @@ struct ProtocolVariationTests {
         #expect(proto.id == "rded-soft-300+size=64+epochs=30+batch=10+temperature=4+patches=1")
         #expect(try EvaluationProtocol.named(proto.id) == proto)
         #expect(proto.imageSize == 64)
-        #expect(proto.testShortSide == 73)
+        #expect(proto.testShortSide == 72)
         #expect(proto.labels == .soft(temperature: 4))
         #expect(proto.augmentation.cropSize == 64)
         #expect(proto.augmentation.patchGrid == 1)

@@ -115,7 +115,29 @@ struct RankingTests {
         let worst = matrix.worstConfusions(2)
         #expect(worst.map(\.label) == [0, 1] && worst.map(\.prediction) == [1, 2])
         #expect(worst.map(\.count) == [1, 1])
+        #expect(matrix.exchangedClasses == nil)
         let none = ConfusionMatrix(predictions: [], labels: [], classNames: ["a"])
         #expect(none.accuracy == 0)
+    }
+
+    @Test(
+        "classes in another order than the scores are found, however many change places",
+        arguments: [
+            ([0, 1, 2, 3], nil), ([1, 0, 2, 3], [0, 1, 0]), ([0, 2, 3, 1], [1, 2, 3, 1]),
+            ([1, 2, 3, 0], [0, 1, 2, 3, 0]), ([0, 2, 2, 2], nil),
+        ] as [([Int], [Int]?)]
+    )
+    func exchangedClasses(_ foundAs: [Int], _ circle: [Int]?) {
+        // Seven of ten images of a class are taken for one class, the others for all.
+        let labels = (0..<40).map { $0 / 10 }
+        let found = labels.enumerated().map { place, label in
+            place % 10 < 7 ? foundAs[label] : (label + place) % 4
+        }
+        let matrix = ConfusionMatrix(
+            predictions: found,
+            labels: labels,
+            classNames: ["a", "b", "c", "d"]
+        )
+        #expect(matrix.exchangedClasses == circle)
     }
 }

@@ -134,6 +134,37 @@ struct ResumedEvaluationTests {
         }
     }
 
+    @Test("takes more seeds without repeating the finished ones", arguments: [nil, 10])
+    func moreSeeds(stop: Int?) throws {
+        try withTemporaryFolder { folder in
+            let checkpoint = folder.appendingPathComponent("evaluation.safetensors")
+            let few = EvaluationOptions.short(epochs: 2, seeds: [4, 5])
+            if let stop {
+                _ = try run(checkpoint, options: few, stop: stop)
+            } else {
+                _ = try evaluate(train: train, test: test, options: few, checkpoint: checkpoint)
+            }
+            let more = EvaluationOptions.short(epochs: 2, seeds: [4, 5, 6])
+            var events = [EvaluationEvent]()
+            let result = try evaluate(
+                train: train,
+                test: test,
+                options: more,
+                checkpoint: checkpoint
+            ) {
+                events.append($0)
+                return .continue
+            }
+            guard case .resumed(let finished, _) = events.first else {
+                Issue.record("the first event is \(String(describing: events.first))")
+                return
+            }
+            #expect(finished == (stop == nil ? 2 : 1))
+            #expect(result.seeds == [4, 5, 6])
+            #expect(result.last == (try evaluate(train: train, test: test, options: more).last))
+        }
+    }
+
     @Test("without a checkpoint says that nothing was saved")
     func noCheckpoint() {
         let error = #expect(throws: EvaluationInterruption.self) {

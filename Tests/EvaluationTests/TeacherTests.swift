@@ -134,6 +134,25 @@ struct TeacherTests {
         }
     }
 
+    @Test("images that are cut in training cannot choose the epoch")
+    func holdoutOfLargerImages() throws {
+        try withTemporaryFolder { folder in
+            let teacher = try makeTeacher(folder)
+            func measure(_ size: Int) throws -> EvaluationResult {
+                try evaluate(
+                    train: .lines(20, size: size, channels: 3, names: Self.names),
+                    test: lines(40, seed: 2),
+                    options: options("rded-soft-300+size=16", epochs: 1, selection: .holdout),
+                    teacher: teacher
+                )
+            }
+            let error = #expect(throws: TrainingError.self) { try measure(24) }
+            #expect(error?.code == .invalidOption)
+            #expect(error?.message.contains("24×24") == true)
+            #expect(try measure(16).heldBackImages == 4)
+        }
+    }
+
     @Test("what teachers cannot do is said before any work")
     func refusals() throws {
         try withTemporaryFolder { folder in

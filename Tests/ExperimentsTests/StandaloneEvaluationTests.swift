@@ -82,6 +82,66 @@ struct StandaloneEvaluationTests {
         }
     }
 
+    @Test("an interrupted evaluation goes on by itself, and leaves nothing behind")
+    func interruption() throws {
+        try withFolders { _, settings in
+            let cache = try #require(
+                FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask).first
+            ).appendingPathComponent("distill/evaluations")
+            func files() -> Set<String> {
+                Set((try? FileManager.default.contentsOfDirectory(atPath: cache.path)) ?? [])
+            }
+            let whole = try run(settings)
+            let before = files()
+            var epochs = 0
+            let error = #expect(throws: EvaluationInterruption.self) {
+                try StandaloneEvaluation(settings).run(
+                    environment: Pipeline.Environment(isInterrupted: {
+                        epochs += 1
+                        return epochs > 5
+                    }),
+                    observer: SilentObserver()
+                )
+            }
+            #expect(error?.isSaved == true)
+            let left = files().subtracting(before)
+            #expect(left.count == 1)
+            #expect(try run(settings).last == whole.last)
+            #expect(files().isDisjoint(with: left))
+        }
+    }
+
+    @Test("a checkpoint of another evaluation is neither continued nor overwritten")
+    func otherCheckpoint() throws {
+        try withFolders { folder, settings in
+            var settings = settings
+            let file = folder.appendingPathComponent("evaluation.safetensors")
+            settings.checkpoint = file.path
+            settings.epochs = 1
+            _ = try run(settings)
+            let bytes = try Data(contentsOf: file)
+            settings.epochs = 2
+            let error = #expect(throws: RunError.self) { try run(settings) }
+            #expect(error?.description.contains("epochs differ") == true)
+            #expect(try Data(contentsOf: file) == bytes)
+        }
+    }
+
+    @Test("what would say nothing or change nothing is refused")
+    func refusals() throws {
+        try withFolders { _, settings in
+            func refused(_ change: (inout StandaloneEvaluation.Settings) -> Void) -> String? {
+                var settings = settings
+                settings.epochs = 1
+                change(&settings)
+                return #expect(throws: RunError.self) { try run(settings) }?.description
+            }
+            #expect(refused { $0.test = $0.train }?.contains("same images") == true)
+            #expect(refused { $0.softLabels = "x" }?.contains("--soft-labels") == true)
+            #expect(refused { $0.teacherNetwork = "resnet-50" }?.contains("--teacher") == true)
+        }
+    }
+
     @Test("images a class are chosen at random or as the first, and the result says how")
     func choice() throws {
         try withFolders { _, settings in
@@ -94,6 +154,12 @@ struct StandaloneEvaluationTests {
             #expect(random.imagesPerClass == 3)
             #expect(random.choice == "random 3, seed 0")
             #expect(first.choice == "first 3 in string order")
+            var other = settings
+            other.choice = .random
+            other.choiceSeed = 1
+            let another = try run(other)
+            #expect(another.choice == "random 3, seed 1")
+            #expect(another.train.fingerprint != random.train.fingerprint)
             #expect(random.train.fingerprint != first.train.fingerprint)
 
             let images = try ImageFolder(URL(fileURLWithPath: settings.train))

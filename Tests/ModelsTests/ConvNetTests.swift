@@ -116,6 +116,7 @@ struct ConvNetLayoutTests {
         arguments: [
             ("convnet-3", 128, 3), ("convnet-2-w16", 16, 7), ("convnet-2-w16-batchnorm", 16, 7),
             ("convnet-1-w8-nonorm-nopool", 8, 28), ("convnet-2-maxpool", 128, 7),
+            ("convnet-3-pad3", 128, 4), ("convnet-2-w16-maxpool-pad3", 16, 8),
         ]
     )
     func variants(_ name: String, width: Int, map: Int) throws {
@@ -161,7 +162,8 @@ struct ConvNetLayoutTests {
     @Test(
         "variants that a kind does not have are refused with the reason",
         arguments: [
-            ("resnet-18-maxpool", "ConvNets only"), ("resnet-ap-10-nonorm", "ConvNets only"),
+            ("resnet-18-maxpool", "ConvNets only"), ("resnet-18-pad3", "ConvNets only"),
+            ("resnet-ap-10-nonorm", "ConvNets only"),
             ("resnet-50-w32", "no variants"), ("convnet-3-w0", "a kind and a depth"),
             ("convnet-3-batchnorm-w64", "a kind and a depth"),
         ]

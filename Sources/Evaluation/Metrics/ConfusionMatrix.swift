@@ -34,6 +34,27 @@ public struct ConfusionMatrix: Codable, Sendable, Equatable {
         self.counts = counts
     }
 
+    /// Classes of which most images are taken for the next one in the list; nil if there are none.
+    ///
+    /// The list ends with its first class, for which the last one is taken. Scores and classes in
+    /// different orders look like that.
+    public var exchangedClasses: [Int]? {
+        let mostFound = counts.map { row in row.indices.max { row[$0] < row[$1] } ?? 0 }
+        func isMostly(_ label: Int) -> Bool {
+            2 * counts[label][mostFound[label]] > counts[label].reduce(0, +)
+        }
+        for first in counts.indices where mostFound[first] != first {
+            var circle = [first]
+            var last = first
+            while isMostly(last), !circle.contains(mostFound[last]) {
+                last = mostFound[last]
+                circle.append(last)
+            }
+            if isMostly(last), mostFound[last] == first { return circle + [first] }
+        }
+        return nil
+    }
+
     /// Number of images.
     public var total: Int { counts.joined().reduce(0, +) }
 

@@ -58,7 +58,7 @@ extension Chart {
         // Of two values of a line at one position the last counts; clouds of points keep all.
         let points = series.map { series in
             Dictionary(series.points.map { ($0.x, [$0]) }) {
-                series.mark == .points ? $0 + $1 : $1
+                [.points, .path].contains(series.mark) ? $0 + $1 : $1
             }
         }
         let rows = positions.enumerated().flatMap { row, position in

@@ -166,9 +166,14 @@ extension Chart {
                     "\(file)\(columns.value) with linespoints linewidth 2 \(dash) \(shape) "
                         + "pointsize 0.5 linecolor \(color) \(title)"
                 )
-            case .points:
+            case .points, .path:
+                if series.mark == .path {
+                    pieces.append(
+                        "\(file)\(columns.value) with lines linewidth 1 linecolor \(color) notitle"
+                    )
+                }
                 // The area tells the size; the smallest can still be seen.
-                let size = columns.size.map { ":(0.5 + 1.7 * sqrt($\($0) / \(largestSize)))" }
+                let size = columns.size.map { ":(0.4 + 1.1 * sqrt($\($0) / \(largestSize)))" }
                 pieces.append(
                     "\(file)\(columns.value)\(size ?? "") with points \(shape) "
                         + "pointsize \(size == nil ? "0.6" : "variable") linecolor \(color) \(title)"
@@ -183,7 +188,7 @@ extension Chart {
                         + "fillstyle solid 1 noborder \(fill) \(title)"
                 )
             }
-            if let label = columns.label {
+            if let label = columns.label, showsLabels {
                 pieces.append(
                     "\(file)\(columns.value):(stringcolumn(\(label))) with labels offset 0,0.9 "
                         + "font ',11' notitle"

@@ -78,6 +78,8 @@ package struct Chart: Equatable, Sendable {
     /// How a series is drawn.
     package enum Mark: Equatable, Sendable {
         case line, lineWithPoints, points, bars
+        /// Points joined by a thin line.
+        case path
     }
 
     /// Values that belong together under one name.
@@ -119,6 +121,8 @@ package struct Chart: Equatable, Sendable {
     package var levels: [Level] = []
     /// What the sizes of points mean, where they have any.
     package var sizeTitle = "size"
+    /// Whether the labels of points are drawn; the CSV file has them in any case.
+    package var showsLabels = true
     /// Width in CSS pixels; narrow enough that a telephone shows it almost unscaled.
     package var width = 480
     /// Height in CSS pixels: that of the plot, and of the rows of the key above it.

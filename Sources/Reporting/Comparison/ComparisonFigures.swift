@@ -4,6 +4,10 @@ enum ComparisonFigures {
     static func costs(_ groups: [ComparisonGroup]) -> [Chart] {
         networks(groups).compactMap { network in
             let own = groups.filter { $0.network == network && $0.variation.isEmpty }
+            let counts = Dictionary(grouping: own, by: \.method).values
+                .map { $0.map(\.imagesPerClass).sorted() }
+            // Methods with the same numbers of images need no number at every point.
+            let common = Set(counts).count == 1 ? counts.first : nil
             let series = series(own) { group in
                 guard let cost = group.distillation, cost.seconds > 0 else { return nil }
                 return Chart.Point(
@@ -17,10 +21,14 @@ enum ComparisonFigures {
             var chart = Chart(
                 name: "accuracy-time-\(network)",
                 title: "Accuracy of \(Names.network(network)) against the time of distillation",
-                caption: """
-                    A point for each method and number of images per class, which stands beside it. \
-                    The area of a point tells the peak memory. Further left and higher is better.
-                    """,
+                caption: (common.map { counts in
+                    counts.count == 1
+                        ? "A point for each method, with \(counts[0]) images per class."
+                        : "A point for each method and number of images per class, joined from "
+                            + "\(counts[0]) to \(counts[counts.count - 1])."
+                }
+                    ?? "A point for each method and number of images per class, which stands beside it.")
+                    + " The larger a point, the more memory. Further left and higher is better.",
                 summary: summary(own) { group in
                     group.distillation.map {
                         "\(Words.duration($0.seconds)) for \(Words.percent(group.mean))"
@@ -30,10 +38,11 @@ enum ComparisonFigures {
                 y: .init("accuracy", unit: "%"),
                 series: series.map { series in
                     var series = series
-                    series.mark = .points
+                    series.mark = .path
                     return series
                 }
             )
+            chart.showsLabels = common == nil
             chart.sizeTitle = "peak memory (GB)"
             return chart
         }
