@@ -18,8 +18,10 @@ extension Pipeline {
         let data = try data()
         let count = recipe.sample.imagesPerClass
         let members = try requireChoice(of: method)
-        let chosen = try places(method, members, count)
+        // Features have costs of their own.
+        if [.kCenter, .herding].contains(method) { _ = try coresetFeatures() }
         var watch = Stopwatch(method.stage, in: folder, on: device)
+        let chosen = try places(method, members, count)
         let writer = try SurrogateWriter(
             folder: folder.path(method.place),
             classNames: data.classNames

@@ -51,6 +51,25 @@ public struct SurrogateExport {
                             + others.joined(separator: ", ") + ".")
             )
         }
+        let isLink = (try? files.destinationOfSymbolicLink(atPath: source.path)) != nil
+        if isRun, isLink {
+            throw RunError(
+                .unusable,
+                "\(folder.path) is a cell of a comparison, which trains on some of the images of "
+                    + "\(source.resolvingSymlinksInPath().path). Export that folder, or make the "
+                    + "number of images that you want with `distill run`."
+            )
+        }
+        let isFinished = files.fileExists(
+            atPath: source.appendingPathComponent("metadata.jsonl").path
+        )
+        guard !isRun || isFinished else {
+            throw RunError(
+                .unusable,
+                "The images in \(source.path) are not all made yet: run the command that makes them "
+                    + "again to go on."
+            )
+        }
         images = try ImageFolder(source)
     }
 

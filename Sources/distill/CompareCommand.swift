@@ -60,6 +60,12 @@ struct Compare: ParsableCommand {
     @OptionGroup var compute: ComputeOptions
     @OptionGroup(title: "Output") var messages: OutputOptions
 
+    func validate() throws {
+        if dryRun, !cell.isEmpty {
+            throw ValidationError("--dry-run is for the whole grid: leave --cell out.")
+        }
+    }
+
     /// What `--json` prints.
     private struct Outcome: Encodable {
         let comparison: String

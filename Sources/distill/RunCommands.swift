@@ -219,6 +219,7 @@ struct MakeReport: ParsableCommand {
     }
 
     private func page(_ url: URL) throws -> URL {
+        try Comparison.gather(url)
         if ComparisonReport.isComparison(url) {
             let published = try ComparisonReport.publishedDataset(url).map {
                 try PublishedNumbers(

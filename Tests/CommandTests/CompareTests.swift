@@ -117,6 +117,7 @@ struct CompareTests {
             let broken = try compare(folder, ["-o", "run"])
             #expect(broken.exitCode == 1)
             #expect(broken.errors.contains("6 of 8 cells failed"), "\(broken.errors)")
+            #expect(broken.errors.contains("dit, minimax will fail"), "\(broken.errors)")
             let found = try outcome(folder.appendingPathComponent("run"))
             #expect((found["results"] as? [Any])?.count == 2)
             let failed = try #require(found["failed"] as? [[String: Any]])
@@ -130,6 +131,12 @@ struct CompareTests {
             #expect(two.exitCode == 66, "\(two.errors)")
             let second = folder.appendingPathComponent("two/cells/\(keys[1])/results.json")
             #expect(FileManager.default.fileExists(atPath: second.path))
+            // Tables of what such processes have left are made when they are asked for.
+            let tables = try DistillProcess(["report", "two"], in: folder)
+            #expect(tables.exitCode == 0, "\(tables.errors)")
+            let gathered = try outcome(folder.appendingPathComponent("two"))
+            #expect((gathered["results"] as? [Any])?.count == 1)
+            #expect((gathered["failed"] as? [Any])?.count == 1)
 
             try FileManager.default.moveItem(at: hidden, to: model)
             let mended = try compare(folder, ["-o", "run"])
@@ -137,6 +144,24 @@ struct CompareTests {
             let now = try outcome(folder.appendingPathComponent("run"))
             #expect((now["failed"] as? [Any])?.isEmpty == true)
             #expect((now["results"] as? [Any])?.count == 8)
+            let left = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
+            #expect(!left.contains { $0.hasSuffix("/begun") })
+
+            // A cell is a run folder with linked images.
+            let cellOfGrid = "run/cells/minimax_1_convnet-3_seed0"
+            let report = try DistillProcess(["report", cellOfGrid], in: folder)
+            #expect(report.exitCode == 0, "\(report.errors)")
+            let page = try String(
+                contentsOf: folder.appendingPathComponent("\(cellOfGrid)/report.html"),
+                encoding: .utf8
+            )
+            #expect(page.contains("id=\"gallery\""))
+            let export = try DistillProcess(
+                ["export", cellOfGrid, "--format", "imagefolder"],
+                in: folder
+            )
+            #expect(export.exitCode == 1)
+            #expect(export.errors.contains("cell of a comparison"), "\(export.errors)")
 
             // More seeds are welcome; another recipe is not.
             let other = try compare(folder, ["-o", "run", "--set", "finetune.minimax.steps=7"])

@@ -16,6 +16,7 @@ struct GridTests {
             ("vary: {sample.guidance: 3}", "expected a list"),
             ("vary: {evaluate.seeds: [[1]]}", "under seeds of the grid"),
             ("vary: {data.size: [14]}", "same data"),
+            ("vary: {evaluate.floatImages: [true, false]}", "one result"),
             ("vary: {finetune.minimax: [{steps: 10}]}", "group of settings"),
             ("networks: [convnet-3]\nepochs: {resnet-18: 4}", "not among the networks"),
             ("epochs: {convnet-3: 0}", "a number from 1"),
@@ -142,20 +143,22 @@ struct GridTests {
             Grid.read(
                 yaml: """
                     recipe: {model: {weights: pretrain, autoencoder: vae}}
-                    methods: [dm, idc-1, glad]
+                    methods: [dm, idc-1, glad, herding]
                     imagesPerClass: [10]
                     vary:
                       - sample.guidance: [2, 4]
                       - dm.iterations: [5, 6]
                       - glad.iterations: [7]
+                      - idc.factor: [2]
+                      - coreset.kCenterStart: [mean]
                     """
             )
         )
-        // Neither latents nor a diffusion model, and each once for each of its own settings.
+        // Neither latents nor a diffusion model, and each once for each setting that it looks at.
         #expect(
             Set(plan.units.map(\.key)) == [
                 "dm-10", "dm-10_dm.iterations=5", "dm-10_dm.iterations=6", "idc-1-10", "glad-10",
-                "glad-10_glad.iterations=7",
+                "glad-10_glad.iterations=7", "features", "herding-10",
             ]
         )
     }

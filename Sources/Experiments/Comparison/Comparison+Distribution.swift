@@ -37,7 +37,13 @@ extension Comparison {
     /// That is an addition to the results: where it fails, it is warned of.
     func measureDistribution() throws {
         let settings = plan.grid.distribution
-        guard settings.features != "none" else { return }
+        guard settings.features != "none" else {
+            // One of an earlier state of the grid would be shown.
+            try? FileManager.default.removeItem(
+                at: url.appendingPathComponent("distribution.json")
+            )
+            return
+        }
         try exclusively {
             let units = distributionUnits()
             guard !units.isEmpty else { return }

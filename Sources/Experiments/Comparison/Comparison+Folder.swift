@@ -1,6 +1,7 @@
 import Checkpoints
 import Evaluation
 import Foundation
+import Training
 
 /// A cell that could not be computed.
 public struct FailedCell: Codable, Sendable, Equatable {
@@ -23,8 +24,16 @@ extension Comparison {
     func result(of cell: GridCell) -> EvaluationResult? {
         let found = read("results.json", in: folder(of: cell), as: RunResults.self)?.results.first
         // One that was trained for other epochs, in an earlier state of the grid, is not this cell's.
-        let epochs = cell.recipe.evaluate.epochs
-        return epochs == 0 || found?.epochs == epochs ? found : nil
+        let settings = cell.recipe.evaluate
+        guard let found, let usual = try? EvaluationProtocol.named(settings.evaluationProtocol)
+        else {
+            return nil
+        }
+        let epochs =
+            settings.epochs > 0
+            ? settings.epochs
+            : usual.epochs(imagesPerClass: cell.imagesPerClass, classCount: found.classes)
+        return found.epochs == epochs ? found : nil
     }
 
     /// What a cell failed with.
@@ -96,6 +105,35 @@ extension Comparison {
         )
     }
 
+    /// Tells, before any work starts, what some of it will fail for: too few images, weights that are
+    /// not there, features that nobody has.
+    func warnOfMissing() throws {
+        let data = try data(plan.grid.recipe.data)
+        func warn(_ subject: String, _ check: () throws -> Void) {
+            do { try check() } catch { observer.warn("\(subject) will fail: \(error)") }
+        }
+        try inScratch { pipeline in
+            try pipeline.use(data)
+            for method in plan.grid.methods where method != Grid.ownMethod {
+                warn("method \(method)") { try pipeline.requireImages(for: [method]) }
+            }
+            let drawing = plan.grid.methods.filter { [Grid.ownMethod, "dit"].contains($0) }
+            if !drawing.isEmpty, plan.grid.recipe.model.weights != "pretrain" {
+                warn(drawing.joined(separator: ", ")) { try pipeline.requireWeights() }
+            }
+        }
+        let features = plan.grid.distribution.features
+        guard features != "none" else { return }
+        warn("the figure of the distribution") {
+            _ = try FeatureExtractor.named(
+                features,
+                channels: data.channels,
+                pixelSize: min(32, data.height),
+                on: environment.device
+            )
+        }
+    }
+
     /// Makes sure, before any work starts, that all methods and networks exist and fit.
     func requireKnownMethods() throws {
         let baselines = plan.grid.methods.filter { $0 != Grid.ownMethod }
@@ -108,6 +146,14 @@ extension Comparison {
                     + known.joined(separator: ", ") + "."
             )
         }
+        try inScratch { pipeline in
+            try pipeline.requireEvaluation()
+            try pipeline.requireKnown(baselines)
+        }
+    }
+
+    /// A pipeline with the largest number of images, in a folder that is removed afterwards.
+    private func inScratch(_ body: (Pipeline) throws -> Void) throws {
         let scratch = FileManager.default.temporaryDirectory
             .appendingPathComponent("distill-grid-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: scratch) }
@@ -124,8 +170,7 @@ extension Comparison {
             environment: environment,
             observer: SilentObserver()
         )
-        try pipeline.requireEvaluation()
-        try pipeline.requireKnown(baselines)
+        try body(pipeline)
     }
 
     /// Makes sure, before any work starts, that networks can be tested.

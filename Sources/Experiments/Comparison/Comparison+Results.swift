@@ -116,7 +116,8 @@ extension Comparison {
             .filter { $0.key != unit.key && $0.work != .pretrain && uses($0.key, from: unit.key) }
             .flatMap(costs)
         let all = own + before
-        guard let first = all.first else { return nil }
+        // Without its own a part would be told as the whole.
+        guard let first = own.first else { return nil }
         return DistillationCost(
             seconds: own.reduce(0) {
                 $0 + $1.seconds * ($1.stage.hasPrefix("finetune") ? 1 : share)

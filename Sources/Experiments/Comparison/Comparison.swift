@@ -60,6 +60,32 @@ public final class Comparison {
         try requireOwnFolder()
     }
 
+    private init(reading url: URL) throws {
+        let file = url.appendingPathComponent("grid.resolved.yaml")
+        plan = try GridPlan(
+            Grid.read(yaml: String(contentsOf: file, encoding: .utf8), name: file.path)
+        )
+        self.url = url
+        environment = Pipeline.Environment(isInterrupted: { false })
+        observer = SilentObserver()
+    }
+
+    /// Writes `comparison.json` from what is finished, by whatever process, in the folder of a grid.
+    ///
+    /// - Parameter url: The folder.
+    /// - Returns: False if it holds no cells, as where only results were kept; then nothing is
+    ///   written.
+    /// - Throws: `RecipeError` if the grid is one of another version, and if nothing can be written.
+    @discardableResult
+    public static func gather(_ url: URL) throws -> Bool {
+        let needed = ["grid.resolved.yaml", "cells"].map(url.appendingPathComponent)
+        guard needed.allSatisfy({ FileManager.default.fileExists(atPath: $0.path) }) else {
+            return false
+        }
+        try Comparison(reading: url).gather()
+        return true
+    }
+
     /// Whether a cell has its result.
     public func isFinished(_ cell: GridCell) -> Bool { result(of: cell) != nil }
 
@@ -72,8 +98,11 @@ public final class Comparison {
     /// - Throws: `InterruptedError` after a signal, and if `comparison.json` cannot be written.
     public func run() throws {
         try requireTestImages()
+        try warnOfMissing()
         try open()
-        var pending = plan.cells.filter { !isFinished($0) }
+        // A cell that a process began and never left comes last: it may have needed too much memory.
+        let missing = plan.cells.filter { !isFinished($0) }
+        var pending = missing.filter { !wasLeft($0) } + missing.filter(wasLeft)
         let finished = plan.cells.count - pending.count
         if finished > 0 {
             observer.note("\(finished) of \(plan.cells.count) cells are finished")
@@ -124,8 +153,18 @@ public final class Comparison {
     }
 
     private func finish() throws {
-        try measureDistribution()
+        // What is measured is kept, whatever becomes of the figure.
         try gather()
+        try measureDistribution()
+    }
+
+    private func markOfBeginning(_ cell: GridCell) -> URL {
+        folder(of: cell).appendingPathComponent("begun")
+    }
+
+    /// Whether a process began a cell and did not come to its end, or is still at it.
+    private func wasLeft(_ cell: GridCell) -> Bool {
+        FileManager.default.fileExists(atPath: markOfBeginning(cell).path)
     }
 
     /// How far the grid is.
@@ -156,6 +195,13 @@ public final class Comparison {
         guard !isFinished(cell) else { return }
         if environment.isInterrupted() { throw InterruptedError() }
         let failure = folder(of: cell).appendingPathComponent("failed.json")
+        let mark = markOfBeginning(cell)
+        try? FileManager.default.createDirectory(
+            at: folder(of: cell),
+            withIntermediateDirectories: true
+        )
+        _ = FileManager.default.createFile(atPath: mark.path, contents: nil)
+        defer { try? FileManager.default.removeItem(at: mark) }
         do {
             guard let unit = plan.unit(cell.unit) else {
                 throw RunError(.unusable, "cell \(cell.key): no unit makes its images.")

@@ -120,6 +120,12 @@ public struct GridPlan: Sendable {
         if let list = lists[path] {
             throw RecipeError("vary.\(path): list the values under \(list) of the grid instead.")
         }
+        if path == "evaluate.floatImages" {
+            throw RecipeError(
+                "vary.\(path): a cell has one result, that of the stored images; `distill run` tests "
+                    + "both."
+            )
+        }
         if path == "name" || path.hasPrefix("data.") {
             throw RecipeError(
                 "vary.\(path): results are only comparable on the same data; make a grid of its own."

@@ -94,6 +94,9 @@ extension SharedUnit.Work {
             case .kCenter, .herding:
                 own.coreset = recipe.coreset
                 own.coreset.random = CoresetSettings().random
+                if name == BaselineMethod.herding.rawValue {
+                    own.coreset.kCenterStart = CoresetSettings().kCenterStart
+                }
                 own.sample.imagesPerClass = imagesPerClass
             case .dit:
                 takeModel()
@@ -105,6 +108,7 @@ extension SharedUnit.Work {
                 own.sample.imagesPerClass = imagesPerClass
             case .idc1, .idc:
                 own.idc = recipe.idc
+                if name == BaselineMethod.idc1.rawValue { own.idc.factor = Recipe().idc.factor }
                 own.sample.imagesPerClass = imagesPerClass
             case .glad:
                 own.glad = recipe.glad

@@ -24,8 +24,9 @@ enum ComparisonFigures {
                 caption: (common.map { counts in
                     counts.count == 1
                         ? "A point for each method, with \(counts[0]) images per class."
-                        : "A point for each method and number of images per class, joined from "
-                            + "\(counts[0]) to \(counts[counts.count - 1])."
+                        : "A point for each method with "
+                            + Words.list(counts.map(String.init))
+                            + " images per class, joined in the order of their times."
                 }
                     ?? "A point for each method and number of images per class, which stands beside it.")
                     + " The larger a point, the more memory. Further left and higher is better.",
@@ -89,8 +90,8 @@ enum ComparisonFigures {
             name: "pixel-change-images",
             title: "Mean change of a pixel from its first value",
             caption: """
-                Methods that optimise pixels begin with real images; the more images there are, the \
-                less each of them changes.
+                Methods that optimise pixels begin with real images: how far a pixel is from where \
+                it began, on average.
                 """,
             y: .init("mean change of a pixel", unit: "% of the range", minimum: 0),
             value: { group in group.meanPixelChange.map { ($0 * 100, nil) } },

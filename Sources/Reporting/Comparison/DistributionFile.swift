@@ -109,14 +109,16 @@ enum DistributionFigures {
             return "\(Method(set.method).shortName): coverage \(Words.percent(coverage)), density "
                 + Words.significant(density, digits: 3)
         }
+        let numbers = measures.isEmpty ? "" : measures.joined(separator: "; ") + "."
         return Chart(
             name: name,
             title: title,
             caption: """
                 \(caption) Features: \(file.features); \
-                \(Words.count(file.imagesPerClass, "image")) per class of each method.
+                \(Words.count(file.imagesPerClass, "image")) per class of each method. \
+                \(numbers)
                 """,
-            summary: measures.isEmpty ? "" : measures.joined(separator: "; ") + ".",
+            summary: numbers,
             x: .init(axes.0),
             y: .init(axes.1),
             series: real + made
@@ -157,11 +159,12 @@ enum DistributionFigures {
             let median = Words.significant(sorted[sorted.count / 2], digits: 3)
             return "\(Method(set.method).shortName) \(median)"
         }
+        let numbers = "Medians: \(Words.list(medians))."
         return Chart(
             name: name,
             title: title,
-            caption: caption,
-            summary: "Medians: \(Words.list(medians)).",
+            caption: "\(caption) \(numbers)",
+            summary: numbers,
             x: .init("cosine"),
             y: .init("share of the images", unit: "%", minimum: 0),
             series: series

@@ -15,7 +15,8 @@ package struct ImageSet: Sendable {
     init?(method: String, place: String, in run: URL) {
         self.method = method
         self.place = place
-        folder = run.appending(path: place)
+        // In a cell of a comparison it is a link.
+        folder = run.appending(path: place).resolvingSymlinksInPath()
         classes = [:]
         for folder in Self.folders(in: folder) {
             let files = Self.entries(in: folder)
@@ -60,7 +61,11 @@ package struct ImageSet: Sendable {
     /// The folders in a folder, in order of their names.
     static func folders(in folder: URL) -> [URL] {
         entries(in: folder)
-            .filter { (try? $0.resourceValues(forKeys: [.isDirectoryKey]).isDirectory) == true }
+            .filter { url in
+                let values = try? url.resolvingSymlinksInPath()
+                    .resourceValues(forKeys: [.isDirectoryKey])
+                return values?.isDirectory == true
+            }
             .sorted { $0.lastPathComponent < $1.lastPathComponent }
     }
 
