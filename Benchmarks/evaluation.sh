@@ -4,11 +4,13 @@
 #
 #   Benchmarks/evaluation.sh [--networks convnet-3,convnet-6,resnet-ap-10,resnet-18]
 #                            [--threads N] [--repetitions N] [--data FOLDER] ...
+#   Benchmarks/evaluation.sh --accuracy [--epochs N] [--seeds N] ...
 #
 # Both sides train the same networks on the same files under the published protocol, in turns, and
 # the medians count. Their networks must agree on the test images. Images are random ones unless
 # --data names a folder of class folders. An epoch of the residual networks takes many seconds on a
-# small processor: measure networks one by one there. All options: --help.
+# small processor: measure networks one by one there. With --accuracy no time is measured: ConvNet-3 is
+# trained with several seeds on either side, and must be equally good. All options: --help.
 #
 # Environment: PYTHON=FILE    a Python with torch and torchvision (default: that of .venv, into
 #                             which Benchmarks/requirements.txt is installed; PIP_ARGS as in setup)
@@ -37,4 +39,8 @@ has_packages || {
         "to its python." >&2
     exit 1
 }
+if [ "${1:-}" = --accuracy ]; then
+    shift
+    exec "$python" Benchmarks/evaluation_accuracy.py "$binary" "$@"
+fi
 exec "$python" Benchmarks/evaluation.py "$binary" "$@"

@@ -129,8 +129,38 @@ public struct SyntheticImages {
         (images * 255).clamped(to: 0...255).rounded().converted(to: .uint8)
     }
 
-    /// The mean of |x − y| over all values, in units of 0 to 1.
+    /// The mean of |x − y| over all values, in units of 0 to 1; what lies outside of that, and cannot be
+    /// seen, is cut off.
     public func meanChange(from other: SyntheticImages) -> Double {
-        (images - other.images).magnitude().mean().item
+        (images.clamped(to: 0...1) - other.images.clamped(to: 0...1)).magnitude().mean().item
+    }
+}
+
+/// Makes sure that settings are not below what makes sense.
+///
+/// - Parameters:
+///   - least: The smallest value.
+///   - settings: The values by their names.
+/// - Throws: `TrainingError` that names the first, in the order of the names, that is smaller, or no
+///   number.
+func requireLeast<Value: Comparable>(
+    _ least: Value,
+    _ settings: [String: Value]
+) throws(TrainingError) {
+    for (name, value) in settings.sorted(by: { $0.key < $1.key }) where !(value >= least) {
+        throw TrainingError(.invalidOption, "\(name) must be at least \(least); it is \(value).")
+    }
+}
+
+/// Makes sure that settings are from 0 to below 1.
+///
+/// - Parameter settings: The values by their names.
+/// - Throws: `TrainingError` that names the first that is not.
+func requireShares(_ settings: [String: Double]) throws(TrainingError) {
+    for (name, value) in settings.sorted(by: { $0.key < $1.key }) where !(0..<1).contains(value) {
+        throw TrainingError(
+            .invalidOption,
+            "\(name) must be from 0 to below 1; it is \(value)."
+        )
     }
 }

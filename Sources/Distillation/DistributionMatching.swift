@@ -45,6 +45,16 @@ public final class DistributionMatching: DistillationMethod {
         /// The published settings.
         public init() {}
 
+        /// Makes sure that the numbers make sense.
+        ///
+        /// - Throws: `TrainingError` that names the first that does not.
+        public func validate() throws(TrainingError) {
+            try requireLeast(1, ["dm.iterations": iterations, "dm.realBatchSize": realBatchSize])
+            try requireLeast(0, ["dm.imagesAtOnce": imagesAtOnce])
+            try requireLeast(0, ["dm.imageLearningRate": imageLearningRate])
+            try requireShares(["dm.momentum": momentum])
+        }
+
         /// A learning rate of the images that is known to work with a network: 1 for ConvNets; 0.1
         /// for residual networks, whose features are means over a map, so that their gradients
         /// point to few directions and images diverge in colour with 1.
@@ -82,6 +92,7 @@ public final class DistributionMatching: DistillationMethod {
         seed: UInt64,
         precision: DType?
     ) throws {
+        try parameters.validate()
         let network = try NetworkName(parameters.network)
         self.parameters = parameters
         objective = try EmbeddingMatching(

@@ -64,6 +64,7 @@ public final class GLaD: DistillationMethod {
         /// - Parameter prior: The generator.
         /// - Throws: `TrainingError` that names what does not.
         public func validate(for prior: any GenerativePrior) throws(TrainingError) {
+            try validate()
             guard (0..<prior.layerCount).contains(layer) else {
                 throw TrainingError(
                     .invalidOption,
@@ -72,13 +73,25 @@ public final class GLaD: DistillationMethod {
                         + "\(prior.layerCount - 1)."
                 )
             }
-            guard iterations > 0, imagesAtOnce >= 0 else {
-                throw TrainingError(
-                    .invalidOption,
-                    "iterations is \(iterations) and imagesAtOnce \(imagesAtOnce): expected at "
-                        + "least 1, and 0 or more."
-                )
-            }
+        }
+
+        /// Makes sure, as far as that can be told without a prior, that the numbers make sense.
+        ///
+        /// - Throws: `TrainingError` that names the first that does not.
+        public func validate() throws(TrainingError) {
+            try requireLeast(
+                1,
+                ["glad.iterations": iterations, "glad.realBatchSize": realBatchSize]
+            )
+            try requireLeast(0, ["glad.imagesAtOnce": imagesAtOnce])
+            try requireLeast(
+                0,
+                [
+                    "glad.latentLearningRate": latentLearningRate,
+                    "glad.mapLearningRate": mapLearningRate,
+                ]
+            )
+            try requireShares(["glad.momentum": momentum])
         }
     }
 

@@ -30,6 +30,19 @@ extension Pipeline {
         }
     }
 
+    /// What the decoded images of IDC take as PNG files and as floats.
+    private func decodedBytes(_ baseline: BaselineMethod) throws -> Int {
+        let images = trainingImageFactor(baseline.rawValue)
+        return images == 1 ? 0 : try images * surrogateBytes() * 5
+    }
+
+    /// How many training images a method makes of one stored image.
+    func trainingImageFactor(_ name: String) -> Int {
+        guard name == BaselineMethod.idc.rawValue else { return 1 }
+        let factor = max(recipe.idc.factor, 1)
+        return factor * factor
+    }
+
     private func estimateOptimization(
         _ baseline: BaselineMethod
     ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
@@ -54,9 +67,9 @@ extension Pipeline {
                 work: "\(method.stepCount) steps, \(method.optimizedValueCount) values",
                 seconds: seconds * Double(method.stepCount)
             ),
-            // The checkpoint; images as PNG and as floats.
+            // The checkpoint; images as PNG and as floats, and those of IDC once more, decoded.
             (method.checkpoint().elementCount + method.images().images.count) * 4
-                + (try surrogateBytes())
+                + (try surrogateBytes()) + (try decodedBytes(baseline))
         )
     }
 

@@ -2,6 +2,7 @@ import Checkpoints
 import Datasets
 import Distillation
 import Foundation
+import Images
 import Torch
 import Training
 
@@ -22,6 +23,16 @@ enum FloatImages {
             metadata: [classesKey: names],
             to: folder.appendingPathComponent(fileName)
         )
+    }
+
+    /// The hash of the values, and of which of them are taken.
+    static func fingerprint(_ folder: URL, _ files: any LabelledImages) throws -> String {
+        var hash = SHA256()
+        hash.add(
+            try Data(contentsOf: folder.appendingPathComponent(fileName), options: .alwaysMapped)
+        )
+        for index in 0..<files.count { hash.add(Data(files.identifier(at: index).utf8)) }
+        return hash.hexadecimalDigest
     }
 
     /// Reads the images of a folder of PNG files, in the order of a list of these.

@@ -1,6 +1,7 @@
 import Checkpoints
 import Datasets
 import Distillation
+import Evaluation
 import Foundation
 import Images
 import Models
@@ -87,16 +88,44 @@ extension Pipeline {
                 "coreset.epochs is \(recipe.coreset.epochs): expected at least 1."
             )
         case .dm:
+            try requireSizeOfFloatImages()
+            try recipe.dm.validate()
             try requireNetwork(recipe.dm.network)
             _ = try SiameseAugmentation(recipe.dm.augmentation)
         case .idc1, .idc:
-            try idcParameters(method).validate()
+            try requireSizeOfFloatImages()
+            let parameters = try idcParameters(method)
+            try parameters.validate()
+            let side = try min(data().height, data().width)
+            guard parameters.factor <= side else {
+                throw RunError(
+                    .invalidSettings,
+                    "idc.factor is \(parameters.factor), but images of \(side) pixels cannot be cut "
+                        + "into more than \(side) tiles a side."
+                )
+            }
             try requireNetwork(recipe.idc.network)
         case .glad:
+            try requireSizeOfFloatImages()
+            try recipe.glad.validate()
             try requireNetwork(recipe.glad.network)
             _ = try SiameseAugmentation(recipe.glad.augmentation)
             try requirePrior()
         }
+    }
+
+    /// Images as they were optimised are not resized for a protocol.
+    private func requireSizeOfFloatImages() throws {
+        guard recipe.evaluate.floatImages else { return }
+        let proto = try EvaluationProtocol.named(recipe.evaluate.evaluationProtocol)
+        let data = try data()
+        guard (data.height, data.width) != (proto.imageSize, proto.imageSize) else { return }
+        throw RunError(
+            .invalidSettings,
+            "evaluate.floatImages tests images as they were optimised, \(data.width)×\(data.height) "
+                + "pixels, but \(proto.id) is for \(proto.imageSize). Set data.size to that, or "
+                + "leave floatImages out: the PNG files are resized."
+        )
     }
 
     /// A method that optimises images, with what it starts from, and how often it is saved and
@@ -165,6 +194,8 @@ extension Pipeline {
         guard method.step == method.stepCount else { throw InterruptedError() }
         try Safetensors.save(method.checkpoint(), to: checkpoint)
         let change = method.images().meanChange(from: start)
+        // Before the list of images, which says that all is done.
+        try watch.book(optimizedValues: method.optimizedValueCount, meanChange: change)
         if let decoded = method.trainingImages() {
             let place = "stored/\(baseline.rawValue)"
             try write(method.images(), of: method, into: place, "What was optimised; not decoded.")
@@ -172,7 +203,7 @@ extension Pipeline {
         } else {
             try write(method.images(), of: method, into: baseline.place, baseline.summary)
         }
-        try watch.book(optimizedValues: method.optimizedValueCount, meanChange: change)
+        try watch.book()
     }
 
     /// Writes the images of a method as PNG files and, as they were optimised, as float tensors.

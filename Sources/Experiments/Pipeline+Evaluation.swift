@@ -114,7 +114,9 @@ extension Pipeline {
                 train: EvaluationSet(
                     images: images,
                     path: isFloat ? "\(place)/\(FloatImages.fileName)" : place,
-                    fingerprint: try files.fingerprint()
+                    fingerprint: try isFloat
+                        ? FloatImages.fingerprint(folder.path(place), files)
+                        : files.fingerprint()
                 ),
                 test: test,
                 options: options,

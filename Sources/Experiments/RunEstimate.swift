@@ -240,13 +240,22 @@ extension Pipeline {
             seconds += one.seconds
             epochs = one.epochs
         }
-        let sets = (recipe.baselines.count + 1) * counts
+        // Sets as they are and, of methods that optimise pixels, as floats; those of IDC are larger.
+        let factors = recipe.baselines.flatMap { name in
+            let isOptimized = ["dm", "idc-1", "idc", "glad"].contains(name)
+            return [Int](
+                repeating: trainingImageFactor(name),
+                count: isOptimized && settings.floatImages ? 2 : 1
+            )
+        }
+        let sets = (factors.count + 1) * counts
         let trainings = settings.networks.count * settings.seeds.count * sets
+        let weight = (factors.reduce(0, +) + 1) * counts
         return (
             .init(
                 stage: "evaluate",
                 work: "\(trainings) trainings of \(epochs) epochs",
-                seconds: seconds * Double(settings.seeds.count * sets)
+                seconds: seconds * Double(settings.seeds.count * weight)
             ),
             0
         )

@@ -56,6 +56,16 @@ struct DistributionMatchingTests {
         let (first, last) = (losses.prefix(5).reduce(0, +), losses.suffix(5).reduce(0, +))
         #expect(last < 0.5 * first, "\(losses)")
         #expect(method.images().meanChange(from: before) > 0.01)
+        // What cannot be seen is no change.
+        let white = SyntheticImages(
+            images: Tensor([1.0, 0.5], shape: [2, 1, 1, 1]),
+            labels: [0, 1]
+        )
+        let beyond = SyntheticImages(
+            images: Tensor([3.0, -0.5], shape: [2, 1, 1, 1]),
+            labels: [0, 1]
+        )
+        #expect(beyond.meanChange(from: white) == 0.25)
         // Bright where the class is bright.
         let halves = method.images().images.mean(axes: [1, 2])  // [6, 16]
         let left = halves.sliced(0..<8, along: 1).mean(along: 1)

@@ -105,6 +105,34 @@ struct BaselineTests {
         }
     }
 
+    @Test("settings of methods that make no sense are refused before any stage")
+    func refusals() throws {
+        try withData { folder, recipe in
+            func refused(_ change: (inout Recipe) -> Void) -> String {
+                var recipe = recipe
+                change(&recipe)
+                let run = folder.appendingPathComponent("refused")
+                let error = #expect(throws: (any Error).self) { try pipeline(recipe, run).run() }
+                let made = (try? FileManager.default.subpathsOfDirectory(atPath: run.path)) ?? []
+                #expect(!made.contains { $0.hasSuffix(".safetensors") || $0.hasSuffix(".png") })
+                try? FileManager.default.removeItem(at: run)
+                return error.map { "\($0)" } ?? ""
+            }
+            #expect(refused { $0.dm.iterations = -1 }.contains("dm.iterations must be at least 1"))
+            #expect(refused { $0.dm.realBatchSize = 0 }.contains("dm.realBatchSize"))
+            #expect(refused { $0.dm.imagesAtOnce = -1 }.contains("dm.imagesAtOnce"))
+            #expect(refused { $0.dm.imageLearningRate = -1 }.contains("dm.imageLearningRate"))
+            #expect(refused { $0.dm.momentum = 1 }.contains("dm.momentum must be from 0"))
+            #expect(refused { $0.idc.factor = 29 }.contains("29"))
+            #expect(
+                refused {
+                    $0.data.size = 24
+                    $0.evaluate.floatImages = true
+                }.contains("24×24")
+            )
+        }
+    }
+
     @Test("chosen files are copied byte by byte and named in the metadata")
     func copies() throws {
         try withData { folder, recipe in
