@@ -2,7 +2,11 @@
 # Kills a shortened demo with SIGKILL at random moments, resumes it each time, and compares every
 # surrogate image, the final weights and the accuracies with those of an uninterrupted run.
 #
-#   Scripts/kill-and-resume.sh [KILLS] [SEED]      (default: 20 kills, seed 1)
+#   Scripts/kill-and-resume.sh [KILLS] [SEED]              (default: 20 kills, seed 1)
+#   Scripts/kill-and-resume.sh KILLS SEED methods [PRIOR]
+#
+# With `methods` the run is one of all methods, much shortened, and trains no networks on their images;
+# GLaD is among them where its prior is named, such as Weights/taesd3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +22,23 @@ settings=(
     --set sample.batchSize=4 --set evaluate.epochs=12 --set evaluate.evaluations=1
     --set evaluate.seeds='[0,1]'
 )
+if [ "${3:-}" = methods ]; then
+    methods='random, k-center, herding, dit, dm, idc-1, idc'
+    if [ -n "${4:-}" ]; then
+        methods="$methods, glad"
+        settings+=(
+            --set glad.prior="$4" --set glad.iterations=6 --set glad.realBatchSize=16
+            --set glad.checkpointEvery=2
+        )
+    fi
+    settings+=(
+        --set baselines="[$methods]" --set evaluate.networks='[]' --set coreset.features=pixels
+        --set dm.iterations=20 --set dm.realBatchSize=16 --set dm.checkpointEvery=3
+        --set idc.network=convnet-3 --set idc.factor=2 --set idc.networks=2
+        --set idc.matchesPerNetwork=2 --set idc.earlyEpochs=0 --set idc.networkImages=64
+        --set idc.imageLearningRate=0.005 --set idc.checkpointEvery=1
+    )
+fi
 # Takes the place of its shell: a signal to that reaches the command itself.
 start() {
     exec "$distill" run Recipes/fashion-mnist-demo.yaml --device cpu --quiet "${settings[@]}" -o "$1"
@@ -30,6 +51,9 @@ outcome() {
     sha256sum < "$1/checkpoints/finetuned.safetensors"
     python3 - "$1/results.json" <<'PYTHON'
 import json, sys
+# What was optimised is told once it is done.
+for c in json.load(open(sys.argv[1]))["costs"]:
+    print(c["stage"], c.get("optimizedValues"), c.get("meanChange"))
 for r in json.load(open(sys.argv[1]))["results"]:
     print(r["method"], r["network"], r["last"]["values"], r["best"]["values"])
 PYTHON
