@@ -31,6 +31,14 @@ public enum BaselineMethod: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether it optimises values of images, which are kept as floats, too.
+    var optimizesImages: Bool {
+        switch self {
+        case .random, .kCenter, .herding, .dit: false
+        case .dm, .idc1, .idc, .glad: true
+        }
+    }
+
     /// Whether some images of a set are a smaller set of the same method; others choose or optimise
     /// a set as a whole.
     func isNested(_ coreset: CoresetSettings) -> Bool {

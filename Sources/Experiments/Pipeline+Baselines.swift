@@ -74,6 +74,7 @@ extension Pipeline {
                 using: &generator
             )
         }
+        if method.optimizesImages { try requireSizeOfFloatImages() }
         switch method {
         case .random, .dit: break
         case .kCenter, .herding:
@@ -88,12 +89,10 @@ extension Pipeline {
                 "coreset.epochs is \(recipe.coreset.epochs): expected at least 1."
             )
         case .dm:
-            try requireSizeOfFloatImages()
             try recipe.dm.validate()
             try requireNetwork(recipe.dm.network)
             _ = try SiameseAugmentation(recipe.dm.augmentation)
         case .idc1, .idc:
-            try requireSizeOfFloatImages()
             let parameters = try idcParameters(method)
             try parameters.validate()
             let side = try min(data().height, data().width)
@@ -106,7 +105,6 @@ extension Pipeline {
             }
             try requireNetwork(recipe.idc.network)
         case .glad:
-            try requireSizeOfFloatImages()
             try recipe.glad.validate()
             try requireNetwork(recipe.glad.network)
             _ = try SiameseAugmentation(recipe.glad.augmentation)

@@ -242,7 +242,7 @@ extension Pipeline {
         }
         // Sets as they are and, of methods that optimise pixels, as floats; those of IDC are larger.
         let factors = recipe.baselines.flatMap { name in
-            let isOptimized = ["dm", "idc-1", "idc", "glad"].contains(name)
+            let isOptimized = BaselineMethod(rawValue: name)?.optimizesImages == true
             return [Int](
                 repeating: trainingImageFactor(name),
                 count: isOptimized && settings.floatImages ? 2 : 1

@@ -67,16 +67,10 @@ public struct StandaloneEvaluation {
         if settings.teacherNetwork != nil, settings.teacher == nil {
             throw refuse("--teacher-network", "no teacher is named with --teacher")
         }
-        return try describedOptions(environment)
-    }
-
-    private func describedOptions(
-        _ environment: Pipeline.Environment
-    ) throws -> EvaluationOptions {
-        EvaluationOptions(
+        return EvaluationOptions(
             method: settings.method,
             network: try .init(settings.network),
-            evaluationProtocol: try .named(settings.evaluationProtocol),
+            evaluationProtocol: evaluationProtocol,
             epochs: settings.epochs,
             evaluations: settings.evaluations,
             selection: settings.selection,

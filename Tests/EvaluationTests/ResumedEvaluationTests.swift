@@ -34,6 +34,24 @@ struct ResumedEvaluationTests {
         return events
     }
 
+    /// Runs to the end, and returns what was told on the way, too.
+    private func measure(
+        _ checkpoint: URL,
+        options: EvaluationOptions
+    ) throws -> (result: EvaluationResult, events: [EvaluationEvent]) {
+        var events = [EvaluationEvent]()
+        let result = try evaluate(
+            train: train,
+            test: test,
+            options: options,
+            checkpoint: checkpoint
+        ) {
+            events.append($0)
+            return .continue
+        }
+        return (result, events)
+    }
+
     @Test("that is past its first seed cannot keep that network any more, and says so")
     func networkOfFirstSeed() throws {
         try withTemporaryFolder { folder in
@@ -66,16 +84,7 @@ struct ResumedEvaluationTests {
         try withTemporaryFolder { folder in
             let checkpoint = folder.appendingPathComponent("evaluation.safetensors")
             let before = try run(checkpoint, options: options, stop: stop)
-            var after = [EvaluationEvent]()
-            let resumed = try evaluate(
-                train: train,
-                test: test,
-                options: options,
-                checkpoint: checkpoint
-            ) {
-                after.append($0)
-                return .continue
-            }
+            let (resumed, after) = try measure(checkpoint, options: options)
             #expect(whole.last.mean != 0.5)
             #expect(resumed.last == whole.last)
             #expect(resumed.best == whole.best)
@@ -92,16 +101,7 @@ struct ResumedEvaluationTests {
             #expect(steps(before) + steps(after) == 12)
 
             // A third time there is nothing left to do.
-            var third = [EvaluationEvent]()
-            let again = try evaluate(
-                train: train,
-                test: test,
-                options: options,
-                checkpoint: checkpoint
-            ) {
-                third.append($0)
-                return .continue
-            }
+            let (again, third) = try measure(checkpoint, options: options)
             #expect(again.last == whole.last)
             #expect(third == [.resumed(finishedSeeds: 2, epoch: 0)])
         }
@@ -112,19 +112,10 @@ struct ResumedEvaluationTests {
         try withTemporaryFolder { folder in
             let checkpoint = folder.appendingPathComponent("evaluation.safetensors")
             _ = try run(checkpoint, options: .short(epochs: 3), stop: 4)
-            var first: EvaluationEvent?
             let options = EvaluationOptions.short(epochs: 2)
-            let result = try evaluate(
-                train: train,
-                test: test,
-                options: options,
-                checkpoint: checkpoint
-            ) {
-                first = first ?? $0
-                return .continue
-            }
-            guard case .ignoredCheckpoint(let reason) = first else {
-                Issue.record("the first event is \(String(describing: first))")
+            let (result, events) = try measure(checkpoint, options: options)
+            guard case .ignoredCheckpoint(let reason) = events.first else {
+                Issue.record("the first event is \(String(describing: events.first))")
                 return
             }
             #expect(reason.contains("epochs"))
@@ -145,16 +136,7 @@ struct ResumedEvaluationTests {
                 _ = try evaluate(train: train, test: test, options: few, checkpoint: checkpoint)
             }
             let more = EvaluationOptions.short(epochs: 2, seeds: [4, 5, 6])
-            var events = [EvaluationEvent]()
-            let result = try evaluate(
-                train: train,
-                test: test,
-                options: more,
-                checkpoint: checkpoint
-            ) {
-                events.append($0)
-                return .continue
-            }
+            let (result, events) = try measure(checkpoint, options: more)
             guard case .resumed(let finished, _) = events.first else {
                 Issue.record("the first event is \(String(describing: events.first))")
                 return

@@ -201,7 +201,9 @@ public final class Comparison {
             withIntermediateDirectories: true
         )
         _ = FileManager.default.createFile(atPath: mark.path, contents: nil)
-        defer { try? FileManager.default.removeItem(at: mark) }
+        // Where another process is at work the mark is that one's.
+        var isBusy = false
+        defer { if !isBusy { try? FileManager.default.removeItem(at: mark) } }
         do {
             guard let unit = plan.unit(cell.unit) else {
                 throw RunError(.unusable, "cell \(cell.key): no unit makes its images.")
@@ -211,6 +213,7 @@ public final class Comparison {
             try pipeline(cell.recipe, in: folder(of: cell)).evaluate(only: cell.method)
             try? FileManager.default.removeItem(at: failure)
         } catch let error as RunError where error.code == .locked {
+            isBusy = true
             throw error
         } catch  where Comparison.isInterruption(error) {
             throw error

@@ -21,15 +21,10 @@ enum ComparisonFigures {
             var chart = Chart(
                 name: "accuracy-time-\(network)",
                 title: "Accuracy of \(Names.network(network)) against the time of distillation",
-                caption: (common.map { counts in
-                    counts.count == 1
-                        ? "A point for each method, with \(counts[0]) images per class."
-                        : "A point for each method with "
-                            + Words.list(counts.map(String.init))
-                            + " images per class, joined in the order of their times."
-                }
-                    ?? "A point for each method and number of images per class, which stands beside it.")
-                    + " The larger a point, the more memory. Further left and higher is better.",
+                caption: """
+                    \(points(common)) The larger a point, the more memory. Further left and higher is \
+                    better.
+                    """,
                 summary: summary(own) { group in
                     group.distillation.map {
                         "\(Words.duration($0.seconds)) for \(Words.percent(group.mean))"
@@ -47,6 +42,19 @@ enum ComparisonFigures {
             chart.sizeTitle = "peak memory (GB)"
             return chart
         }
+    }
+
+    /// What a point of the figure of costs is, where all methods have these numbers of images, or
+    /// different ones.
+    private static func points(_ counts: [Int]?) -> String {
+        guard let counts else {
+            return "A point for each method and number of images per class, which stands beside it."
+        }
+        let numbers = Words.list(counts.map(String.init))
+        return counts.count == 1
+            ? "A point for each method, with \(numbers) images per class."
+            : "A point for each method with \(numbers) images per class, joined in the order of their "
+                + "times."
     }
 
     /// Accuracy against images per class: a line a method.
