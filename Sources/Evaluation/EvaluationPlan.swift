@@ -46,10 +46,8 @@ struct EvaluationPlan {
         let classCount = train.images.classCount
         let perClass = Double(train.images.count) / Double(classCount)
         imagesPerClass = options.storedImagesPerClass ?? Int(perClass.rounded())
-        var named = proto
         let usual = proto.usualEpochs(imagesPerClass: imagesPerClass, classCount: classCount)
         let epochs = options.epochs ?? proto.variation.epochs ?? usual
-        named.variation.epochs = epochs == usual ? nil : epochs
         let precision = options.precision ?? .automatic(on: device)
         self.options = options
         self.device = device
@@ -81,7 +79,12 @@ struct EvaluationPlan {
         identity = EvaluationCheckpoint.Identity(
             method: options.method,
             network: "\(options.network)",
-            evaluationProtocol: named.id,
+            evaluationProtocol: proto.name(
+                epochs: epochs,
+                imagesPerClass: imagesPerClass,
+                classCount: classCount,
+                network: options.network
+            ),
             train: train.identity,
             test: test.identity,
             seeds: options.seeds,

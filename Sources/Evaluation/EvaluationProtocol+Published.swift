@@ -16,8 +16,8 @@ extension EvaluationProtocol {
         resizesImages: false,
         statistics: nil,
         usualAugmentation: .publishedGrey,
-        siamese: nil,
-        usesCutMix: true,
+        usualSiamese: nil,
+        usuallyMixes: true,
         usualLabels: .hard,
         firstLook: 0,
         rules: .gu
@@ -58,8 +58,8 @@ extension EvaluationProtocol {
             resizesImages: true,
             statistics: .imageNet,
             usualAugmentation: .published,
-            siamese: nil,
-            usesCutMix: true,
+            usualSiamese: nil,
+            usuallyMixes: true,
             usualLabels: .hard,
             firstLook: 0,
             rules: .guPhotographs
@@ -87,8 +87,8 @@ extension EvaluationProtocol {
             resizesImages: false,
             statistics: nil,
             usualAugmentation: .none,
-            siamese: .published,
-            usesCutMix: false,
+            usualSiamese: .published,
+            usuallyMixes: false,
             usualLabels: .hard,
             firstLook: 0,
             rules: .dsa
@@ -101,8 +101,8 @@ extension EvaluationProtocol {
     /// Training images: patches of a 2×2 grid shuffled, RandomResizedCrop to 224 (area 0.5 to 1,
     /// antialiased), mirror images, normalisation by ImageNet, CutMix. Loss: Kullback-Leibler
     /// divergence at T = 20, without T². AdamW, learning rate 0.001 along half of a half cosine,
-    /// weight decay 0.01 for matrices only; batches of 50 up to 10 images a class, else 100, twice
-    /// that from 100 classes. Test images: the shorter side to 256, the middle 224. Looks at the
+    /// weight decay 0.01 for matrices only; batches of 10 for 1 image a class, 50 up to 10, else 100,
+    /// twice that from 100 classes. Test images: the shorter side to 256, the middle 224. Looks at the
     /// test set only in the last fifth of 300 epochs. Square training images of one size keep it
     /// until the crop; others are brought to 224 first.
     public static let rdedSoft300 = EvaluationProtocol(
@@ -118,8 +118,8 @@ extension EvaluationProtocol {
             antialiasesCrop: true,
             flipProbability: 0.5
         ),
-        siamese: nil,
-        usesCutMix: true,
+        usualSiamese: nil,
+        usuallyMixes: true,
         usualLabels: .soft(temperature: 20),
         firstLook: 0.8,
         rules: .rded
@@ -143,8 +143,8 @@ extension EvaluationProtocol {
             antialiasesCrop: true,
             flipProbability: 0.5
         ),
-        siamese: nil,
-        usesCutMix: true,
+        usualSiamese: nil,
+        usuallyMixes: true,
         usualLabels: .storedSoft(temperature: 20, imageSeed: 42),
         firstLook: 0.8,
         rules: .fkd

@@ -1,3 +1,4 @@
+import Models
 import Training
 
 extension EvaluationProtocol {
@@ -14,6 +15,8 @@ extension EvaluationProtocol {
         public var temperature: Double?
         /// Strips along each axis whose patches are shuffled; 1 leaves images whole.
         public var patches: Int?
+        /// Whether training images stay as they are: no crop, no mirror images, no mixing.
+        public var isPlain = false
 
         /// Nothing is changed.
         public init() {}
@@ -25,6 +28,7 @@ extension EvaluationProtocol {
                 ("batch", batch.map(String.init)),
                 ("temperature", temperature.map(EvaluationProtocol.text)),
                 ("patches", patches.map(String.init)),
+                ("augmentation", isPlain ? "none" : nil),
             ]
             return pairs.compactMap { name, value in value.map { "+\(name)=\($0)" } }.joined()
         }
@@ -36,6 +40,11 @@ extension EvaluationProtocol {
                 let pair = text.split(separator: "=", maxSplits: 1).map(String.init)
                 guard pair.count == 2, seen.insert(pair[0]).inserted else {
                     throw base.refused(text, "expected a name, = and a number, each name once")
+                }
+                if pair[0] == "augmentation" {
+                    guard pair[1] == "none" else { throw base.refused(text, "expected none") }
+                    isPlain = true
+                    continue
                 }
                 guard let value = Double(pair[1]), value > 0, value <= 1e9 else {
                     throw base.refused(text, "expected a number above 0, at most a billion")
@@ -49,7 +58,8 @@ extension EvaluationProtocol {
                     throw base.refused(text, "expected a whole number")
                 }
                 switch pair[0] {
-                case "size" where base.resizesImages: size = count
+                case "size" where base.resizesImages:
+                    size = count == base.usualImageSize ? nil : count
                 case "size": throw base.refused(text, "it takes images as they are")
                 case "epochs": epochs = count
                 case "batch": batch = count
@@ -58,11 +68,42 @@ extension EvaluationProtocol {
                 default:
                     throw base.refused(
                         text,
-                        "expected size, epochs, batch, temperature or patches"
+                        "expected size, epochs, batch, temperature, patches or augmentation"
                     )
                 }
             }
+            if isPlain, let patches {
+                throw base.refused("patches=\(patches)", "augmentation=none leaves images whole")
+            }
         }
+    }
+
+    /// A variation that changes nothing for these images is none: one training has one name.
+    ///
+    /// - Parameters:
+    ///   - epochs: Those of the training.
+    ///   - imagesPerClass: Images of one class.
+    ///   - classCount: Number of classes.
+    ///   - network: The network.
+    /// - Returns: The name under which the result stands.
+    package func name(
+        epochs: Int,
+        imagesPerClass: Int,
+        classCount: Int,
+        network: NetworkName
+    ) -> String {
+        var plain = self
+        plain.variation.batch = nil
+        let usual = plain.optimization(
+            classCount: classCount,
+            imagesPerClass: imagesPerClass,
+            network: network
+        ).batchSize
+        var named = self
+        if variation.batch == usual { named.variation.batch = nil }
+        let usualEpochs = usualEpochs(imagesPerClass: imagesPerClass, classCount: classCount)
+        named.variation.epochs = epochs == usualEpochs ? nil : epochs
+        return named.id
     }
 
     private func refused(_ text: String, _ reason: String) -> TrainingError {

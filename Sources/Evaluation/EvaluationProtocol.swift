@@ -61,10 +61,10 @@ public struct EvaluationProtocol: Sendable, Equatable {
     public let statistics: ChannelStatistics?
     /// How training images are changed, before variations.
     let usualAugmentation: Augmentation
-    /// How normalised training images are changed after that.
-    public let siamese: SiameseAugmentation?
-    /// Whether images of a batch are mixed.
-    public let usesCutMix: Bool
+    /// How normalised training images are changed after that, before variations.
+    let usualSiamese: SiameseAugmentation?
+    /// Whether images of a batch are mixed, before variations.
+    let usuallyMixes: Bool
     /// What a network learns from, before variations.
     let usualLabels: Labels
     /// Share of the epochs that must be done before the test set is looked at.
@@ -79,6 +79,7 @@ public struct EvaluationProtocol: Sendable, Equatable {
 
     /// How training images are changed.
     public var augmentation: Augmentation {
+        if variation.isPlain { return .none }
         var augmentation = usualAugmentation
         if augmentation.cropSize != nil { augmentation.cropSize = imageSize }
         if let patches = variation.patches {
@@ -87,6 +88,12 @@ public struct EvaluationProtocol: Sendable, Equatable {
         }
         return augmentation
     }
+
+    /// How normalised training images are changed after that.
+    public var siamese: SiameseAugmentation? { variation.isPlain ? nil : usualSiamese }
+
+    /// Whether images of a batch are mixed.
+    public var usesCutMix: Bool { usuallyMixes && !variation.isPlain }
 
     /// What a network learns from.
     public var labels: Labels {
@@ -186,8 +193,9 @@ public struct EvaluationProtocol: Sendable, Equatable {
                     learningRate: EvaluationProtocol.rdedLearningRate(of: network),
                     schedule: .halfCosine,
                     weightDecay: 0.01,
-                    // 50 for 10 images a class, 100 for 50; twice as many for many classes.
-                    batchSize: (imagesPerClass > 10 ? 100 : 50) * (classCount >= 100 ? 2 : 1)
+                    // 10, 50, 100 for 1, 10, 50 images a class; twice as many for many classes.
+                    batchSize: (imagesPerClass > 10 ? 100 : imagesPerClass > 1 ? 50 : 10)
+                        * (classCount >= 100 ? 2 : 1)
                 )
             case .fkd:
                 Optimization(

@@ -18,7 +18,8 @@ struct Distill: ParsableCommand {
         version: Version.number,
         subcommands: [
             Run.self, Encode.self, Pretrain.self, Finetune.self, Sample.self, Baseline.self,
-            Evaluate.self, Metrics.self, Compare.self, Export.self, MakeReport.self, Inspect.self,
+            Evaluate.self, Rank.self, Metrics.self, Compare.self, Export.self, MakeReport.self,
+            Inspect.self,
             Convert.self, FetchFiles.self, Doctor.self,
         ]
     )

@@ -34,7 +34,7 @@ struct Evaluate: ParsableCommand {
             resized, gu-hard-224 as published, or the same at another size: gu-hard-64, \
             gu-hard-128, gu-hard-256; with a teacher's soft labels rded-soft-300 or fkd-300; \
             dm-dsa-28 and dm-dsa-32. Variations: +size=, +epochs=, +batch=, +temperature=, \
-            +patches=.
+            +patches=, +augmentation=none.
             """
     )
     var evaluationProtocol = "gu-hard-28"
@@ -100,6 +100,14 @@ struct Evaluate: ParsableCommand {
 
     @Option(
         help: """
+            A file results.json that takes the result in: beside others, or joined with the same \
+            measurement of other seeds.
+            """
+    )
+    var results: String?
+
+    @Option(
+        help: """
             Gigabytes of images kept in memory; larger sets are read from their files in every \
             epoch (default: an eighth of the machine's memory).
             """
@@ -131,13 +139,17 @@ struct Evaluate: ParsableCommand {
                 if output.json { try Output.json(estimate) } else { Output.line(estimate.text) }
                 return
             }
+            let file = results.map { URL(fileURLWithPath: $0) }
+            // Found out now rather than after the training.
+            if let file { _ = try RunResults.read(file) }
             let result = try evaluation.run(environment: environment, observer: terminal)
+            var all = RunResults()
+            all.results = [result]
+            if let file { all = try RunResults.merge(result, into: file) }
             if output.json {
                 try Output.json(result)
             } else {
-                var results = RunResults()
-                results.results = [result]
-                Output.line(results.table)
+                Output.line(all.table)
                 Output.line(result.conditions)
             }
         }

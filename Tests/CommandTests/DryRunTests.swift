@@ -32,6 +32,50 @@ struct DryRunTests {
         }
     }
 
+    @Test("rank estimates the time of each kind of training")
+    func rank() throws {
+        try withTemporaryFolder { folder in
+            _ = try SmallRun(in: folder)
+            let process = try DistillProcess(
+                [
+                    "rank", "--surrogate", "test", "--real", "train", "--test", "test", "-o", "r",
+                    "--dry-run",
+                ],
+                in: folder
+            )
+            // A set that is tested on is no surrogate.
+            #expect(process.exitCode == 64, "\(process.errors)")
+            try FileManager.default.copyItem(
+                at: folder.appendingPathComponent("test"),
+                to: folder.appendingPathComponent("surrogate")
+            )
+            let images = try FileManager.default.subpathsOfDirectory(
+                atPath: folder.appendingPathComponent("surrogate").path
+            ).filter { $0.hasSuffix("png") }.sorted()
+            for image in Dictionary(grouping: images, by: { $0.split(separator: "/")[0] }).values {
+                try FileManager.default.removeItem(
+                    at: folder.appendingPathComponent("surrogate/\(image[0])")
+                )
+            }
+            let estimate = try DistillProcess(
+                [
+                    "rank", "--surrogate", "surrogate", "--real", "train", "--test", "test", "-o",
+                    "r", "--dry-run", "--json",
+                ],
+                in: folder
+            )
+            #expect(estimate.exitCode == 0, "\(estimate.errors)")
+            let stages = try #require(try estimate.json()["stages"] as? [[String: Any]])
+            #expect(
+                stages.map { $0["stage"] as? String }
+                    == ["real-hard", "syn-hard", "random-any", "syn-noaug", "random-noaug"]
+            )
+            #expect(
+                !FileManager.default.fileExists(atPath: folder.appendingPathComponent("r").path)
+            )
+        }
+    }
+
     @Test("evaluate estimates the time of its trainings")
     func evaluate() throws {
         try withTemporaryFolder { folder in

@@ -22,6 +22,15 @@ struct ExitCodeTests {
             ["evaluate", "--train", "nowhere", "--test", "nowhere", "--protocol", "gu-hard-29"],
             ["evaluate", "--train", "nowhere", "--test", "nowhere", "--memory", "inf"],
             ["evaluate", "--train", "nowhere", "--test", "nowhere", "--images-per-class", "0"],
+            ["rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere"],
+            [
+                "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
+                "nowhere", "--seeds", "1", "1",
+            ],
+            [
+                "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
+                "nowhere", "--weight", "2",
+            ],
         ]
     )
     func usage(arguments: [String]) throws {
@@ -36,6 +45,10 @@ struct ExitCodeTests {
         arguments: [
             ["run", "nowhere.yaml"], ["inspect", "nowhere.safetensors"], ["report", "nowhere"],
             ["evaluate", "--train", "nowhere", "--test", "nowhere"],
+            [
+                "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
+                "nowhere",
+            ],
         ]
     )
     func missing(arguments: [String]) throws {

@@ -9,7 +9,8 @@ struct HelpTests {
         "the help of every command is as it was looked at",
         arguments: [
             "", "run", "encode", "pretrain", "finetune", "sample", "baseline", "evaluate",
-            "metrics", "compare", "export", "report", "inspect", "convert", "fetch", "doctor",
+            "rank", "metrics", "compare", "export", "report", "inspect", "convert", "fetch",
+            "doctor",
         ]
     )
     func help(command: String) throws {

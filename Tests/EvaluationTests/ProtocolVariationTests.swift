@@ -35,7 +35,8 @@ struct ProtocolVariationTests {
             ("rded-soft-300+temperature=inf", "at most a billion"),
             ("gu-hard-64+epochs=0", "above 0"), ("gu-hard-64+epochs=2.5", "whole number"),
             ("gu-hard-64+batch=2+batch=3", "each name once"), ("fkd-300+patches=2", "no patches"),
-            ("fkd-300+color=2", "expected size"),
+            ("fkd-300+color=2", "expected size"), ("fkd-300+augmentation=more", "expected none"),
+            ("rded-soft-300+patches=2+augmentation=none", "leaves images whole"),
         ]
     )
     func refusals(_ id: String, _ reason: String) {
@@ -50,10 +51,10 @@ struct ProtocolVariationTests {
         #expect(rded.testShortSide == 256)
         #expect(rded.augmentation.patchGrid == 2)
         #expect(rded.epochs(imagesPerClass: 10, classCount: 10) == 300)
-        let batches = [(10, 10), (50, 10), (10, 100), (50, 1000)].map {
+        let batches = [(1, 10), (10, 10), (50, 10), (1, 100), (10, 100), (50, 1000)].map {
             rded.optimization(classCount: $1, imagesPerClass: $0).batchSize
         }
-        #expect(batches == [50, 100, 100, 200])
+        #expect(batches == [10, 50, 100, 20, 100, 200])
         let update = rded.optimization(classCount: 10)
         #expect(update.update == .adamW)
         #expect(update.schedule == .halfCosine)
@@ -73,6 +74,39 @@ struct ProtocolVariationTests {
         #expect(dsa.siamese == .published)
         #expect(dsa.optimization(classCount: 10).batchSize == 256)
         #expect(dsa.optimization(classCount: 10).decayFactor == 0.1)
+    }
+
+    @Test("without augmentation images stay as they are", arguments: EvaluationProtocol.all)
+    func plain(_ usual: EvaluationProtocol) throws {
+        let plain = try EvaluationProtocol.named(usual.id + "+augmentation=none")
+        #expect(plain.id == usual.id + "+augmentation=none")
+        #expect(plain.augmentation == .none)
+        #expect(plain.siamese == nil)
+        #expect(!plain.usesCutMix)
+        #expect(plain.labels == usual.labels)
+        #expect(usual.augmentation != .none || usual.siamese != nil)
+    }
+
+    @Test("what a variation leaves as it is is not part of the name")
+    func usualVariations() throws {
+        #expect(try EvaluationProtocol.named("gu-hard-224+size=224").id == "gu-hard-224")
+        let proto = try EvaluationProtocol.named("gu-hard-28+batch=64+epochs=2000")
+        func name(_ epochs: Int, _ imagesPerClass: Int) throws -> String {
+            proto.name(
+                epochs: epochs,
+                imagesPerClass: imagesPerClass,
+                classCount: 10,
+                network: try NetworkName("convnet-3")
+            )
+        }
+        #expect(try name(2000, 10) == "gu-hard-28")
+        #expect(try name(2000, 50) == "gu-hard-28+epochs=2000")
+        let other = try EvaluationProtocol.named("dm-dsa-28+batch=64")
+        let network = try NetworkName("convnet-3")
+        #expect(
+            other.name(epochs: 5, imagesPerClass: 10, classCount: 10, network: network)
+                == "dm-dsa-28+epochs=5+batch=64"
+        )
     }
 
     @Test("the learning rates fall as the schedules say")

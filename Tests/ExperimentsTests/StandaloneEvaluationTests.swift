@@ -11,23 +11,6 @@ import Training
 
 @Suite("distill evaluate")
 struct StandaloneEvaluationTests {
-    /// Two classes of 32×32 squares: red and blue, in several shades.
-    private func write(_ folder: URL, perClass: Int, seed: UInt64) throws {
-        var generator = RandomGenerator(seed: seed)
-        for (label, name) in ["blue", "red"].enumerated() {
-            let place = folder.appendingPathComponent(name)
-            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
-            for index in 0..<perClass {
-                let noise = generator.integers(32 * 32 * 3, below: 120)
-                let bytes = noise.enumerated().map { position, noise in
-                    UInt8(noise + (position % 3 == 2 - 2 * label ? 100 : 0))
-                }
-                let image = Image(width: 32, height: 32, channels: 3, bytes: bytes)
-                try image.pngData().write(to: place.appendingPathComponent("\(index).png"))
-            }
-        }
-    }
-
     private func withFolders(
         _ body: (URL, StandaloneEvaluation.Settings) throws -> Void
     ) throws {
@@ -40,8 +23,8 @@ struct StandaloneEvaluationTests {
             settings.epochs = 8
             settings.evaluations = 1
             settings.seeds = [0]
-            try write(URL(fileURLWithPath: settings.train), perClass: 12, seed: 1)
-            try write(URL(fileURLWithPath: settings.test), perClass: 10, seed: 2)
+            try RedAndBlue.write(URL(fileURLWithPath: settings.train), perClass: 12, seed: 1)
+            try RedAndBlue.write(URL(fileURLWithPath: settings.test), perClass: 10, seed: 2)
             try body(folder, settings)
         }
     }
@@ -59,7 +42,7 @@ struct StandaloneEvaluationTests {
             let root = folder.appendingPathComponent("imagewoof")
             for (part, count) in [("train", 4), ("val", 3)] {
                 let place = root.appendingPathComponent(part)
-                try write(place, perClass: count, seed: 3)
+                try RedAndBlue.write(place, perClass: count, seed: 3)
                 for name in ["blue", "red"] {
                     try FileManager.default.moveItem(
                         at: place.appendingPathComponent("\(name)/0.png"),
@@ -84,12 +67,20 @@ struct StandaloneEvaluationTests {
 
     @Test("an interrupted evaluation goes on by itself, and leaves nothing behind")
     func interruption() throws {
-        try withFolders { _, settings in
+        try withFolders { folder, settings in
             let cache = try #require(
                 FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask).first
             ).appendingPathComponent("distill/evaluations")
+            // Others may be evaluating meanwhile: only files that name these images count.
+            let path = Data(folder.lastPathComponent.utf8)
             func files() -> Set<String> {
-                Set((try? FileManager.default.contentsOfDirectory(atPath: cache.path)) ?? [])
+                let names = (try? FileManager.default.contentsOfDirectory(atPath: cache.path)) ?? []
+                return Set(
+                    names.filter { name in
+                        let file = cache.appendingPathComponent(name)
+                        return (try? Data(contentsOf: file))?.range(of: path) != nil
+                    }
+                )
             }
             let whole = try run(settings)
             let before = files()
@@ -124,6 +115,41 @@ struct StandaloneEvaluationTests {
             let error = #expect(throws: RunError.self) { try run(settings) }
             #expect(error?.description.contains("epochs differ") == true)
             #expect(try Data(contentsOf: file) == bytes)
+        }
+    }
+
+    @Test("a file of results joins seeds, takes repeated ones once, and keeps other measurements")
+    func merging() throws {
+        try withFolders { folder, settings in
+            let file = folder.appendingPathComponent("results.json")
+            var settings = settings
+            settings.epochs = 1
+            settings.evaluations = 1
+            settings.seeds = [0, 1]
+            let whole = try run(settings)
+            for seeds in [[0], [1], [1]] {
+                settings.seeds = seeds
+                let results = try RunResults.merge(try run(settings), into: file)
+                #expect(results.results.count == 1)
+            }
+            let joined = try #require(try RunResults.read(file).results.first)
+            #expect(joined.seeds == [0, 1])
+            #expect(joined.last == whole.last)
+            #expect(joined.best == whole.best)
+            #expect(joined.confusion == whole.confusion)
+            for (mine, theirs) in zip(joined.perClass ?? [], whole.perClass ?? []) {
+                #expect(abs(mine - theirs) < 1e-12)
+            }
+            settings.epochs = 2
+            #expect(try RunResults.merge(try run(settings), into: file).results.count == 2)
+            #expect(try RunResults.merge(whole, into: file).results.count == 2)
+
+            try Data("[]".utf8).write(to: file)
+            let error = #expect(throws: RunError.self) { try RunResults.merge(whole, into: file) }
+            #expect(error?.description.contains("stays as it is") == true)
+            #expect(try Data(contentsOf: file) == Data("[]".utf8))
+            let nowhere = folder.appendingPathComponent("nowhere/results.json")
+            #expect(throws: RunError.self) { try RunResults.read(nowhere) }
         }
     }
 

@@ -1,0 +1,115 @@
+import ArgumentParser
+import Experiments
+import Foundation
+
+/// The command `distill rank`.
+struct Rank: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Tells how much of a surrogate's accuracy is due to its images: the scores of "
+            + "DD-Ranking.",
+        discussion: """
+            Trains networks on the surrogate, on as many random real images and on all real \
+            images, with hard labels, under the surrogate's own protocol and without \
+            augmentation, and computes HLR, IOR, LRS and ARS of them. Finished trainings are kept \
+            in the folder of --output: the same command goes on after an interruption, and \
+            another surrogate of the same images is ranked without training on all of them again. \
+            What each score tells is in Documentation/metrics.md.
+            """
+    )
+
+    @Option(help: "The surrogate images: a folder of class folders, or any other dataset.")
+    var surrogate: String
+
+    @Option(help: "The real training images that it stands for.")
+    var real: String
+
+    @Option(help: "The test images.")
+    var test: String
+
+    @Option(help: "The network; see `distill evaluate --help`.")
+    var network = "convnet-3"
+
+    @Option(
+        name: .customLong("protocol"),
+        help: "The protocol of trainings with hard labels; see `distill evaluate --help`."
+    )
+    var hardProtocol = "gu-hard-28"
+
+    @Option(
+        help: """
+            The protocol that the surrogate is meant for, such as rded-soft-300, for IOR and ARS \
+            (default: that of --protocol).
+            """
+    )
+    var ownProtocol: String?
+
+    @Option(help: "Epochs on all real images (default: the protocol's).")
+    var realEpochs: Int?
+
+    @Option(help: "The network that labels the images, if --own-protocol has soft labels.")
+    var teacher: String?
+
+    @Option(help: "The network of a teacher that was not made by `distill evaluate --save`.")
+    var teacherNetwork: String?
+
+    @Option(
+        parsing: .upToNextOption,
+        help: "A network of every kind is trained, and random images are drawn, for each seed."
+    )
+    var seeds: [Int] = [0, 1, 2, 3, 4]
+
+    @Option(help: "Weight w of LRS and γ of ARS, 0 to 1.")
+    var weight = 0.5
+
+    @Option(name: [.long, .short], help: "The folder in which trainings and scores are kept.")
+    var output: String
+
+    @Flag(help: "Only estimate time and memory, from a few epochs that are not kept.")
+    var dryRun = false
+
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard (0...1).contains(weight) else {
+            throw ValidationError("--weight must be 0 to 1.")
+        }
+        guard !seeds.isEmpty, Set(seeds).count == seeds.count, seeds.allSatisfy({ $0 >= 0 }) else {
+            throw ValidationError("--seeds must be one or more different numbers from 0.")
+        }
+        if let realEpochs, realEpochs < 1 {
+            throw ValidationError("--real-epochs must be at least 1.")
+        }
+    }
+
+    func run() throws {
+        try Failure.reporting {
+            let environment = try compute.environment()
+            let ranking = StandaloneRanking(settings)
+            if dryRun {
+                let estimate = try ranking.estimate(environment: environment)
+                if printing.json { try Output.json(estimate) } else { Output.line(estimate.text) }
+                return
+            }
+            let result = try ranking.run(environment: environment, observer: Terminal(printing))
+            if printing.json { try Output.json(result) } else { Output.line(result.text) }
+        }
+    }
+
+    private var settings: StandaloneRanking.Settings {
+        var settings = StandaloneRanking.Settings()
+        settings.surrogate = surrogate
+        settings.real = real
+        settings.test = test
+        settings.network = network
+        settings.hardProtocol = hardProtocol
+        settings.ownProtocol = ownProtocol
+        settings.realEpochs = realEpochs
+        settings.teacher = teacher
+        settings.teacherNetwork = teacherNetwork
+        settings.seeds = seeds
+        settings.weight = weight
+        settings.output = output
+        return settings
+    }
+}
