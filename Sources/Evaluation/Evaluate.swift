@@ -54,3 +54,22 @@ public func evaluate(
     }
     return run.result
 }
+
+/// Makes sure that sets, network, teacher and options fit each other, without training anything.
+///
+/// - Throws: What `evaluate` would throw before its first step.
+package func requireEvaluable(
+    train: EvaluationSet,
+    test: EvaluationSet,
+    options: EvaluationOptions,
+    on device: Device,
+    teacher: Teacher?
+) throws {
+    _ = try EvaluationPlan(
+        train: train,
+        test: test,
+        options: options,
+        device: device,
+        teacher: teacher
+    )
+}

@@ -29,8 +29,9 @@ struct EvaluationCheckpoint {
                 ("method", method == other.method),
                 ("network", network == other.network),
                 ("protocol", evaluationProtocol == other.evaluationProtocol),
-                ("training set", train == other.train),
-                ("test set", test == other.test),
+                // Wherever the images lie.
+                ("training set", train.fingerprint == other.train.fingerprint),
+                ("test set", test.fingerprint == other.test.fingerprint),
                 ("seeds", seeds == other.seeds),
                 ("epochs", epochs == other.epochs),
                 ("evaluations", evaluations == other.evaluations),

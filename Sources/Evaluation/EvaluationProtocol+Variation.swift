@@ -39,7 +39,7 @@ extension EvaluationProtocol {
             for text in texts {
                 let pair = text.split(separator: "=", maxSplits: 1).map(String.init)
                 guard pair.count == 2, seen.insert(pair[0]).inserted else {
-                    throw base.refused(text, "expected a name, = and a number, each name once")
+                    throw base.refused(text, "expected a name, = and a value, each name once")
                 }
                 if pair[0] == "augmentation" {
                     guard pair[1] == "none" else { throw base.refused(text, "expected none") }
@@ -51,7 +51,7 @@ extension EvaluationProtocol {
                 }
                 if pair[0] == "temperature" {
                     guard base.needsTeacher else { throw base.refused(text, "its labels are hard") }
-                    temperature = value
+                    temperature = value == base.usualTemperature ? nil : value
                     continue
                 }
                 guard let count = Int(pair[1]) else {
@@ -63,7 +63,8 @@ extension EvaluationProtocol {
                 case "size": throw base.refused(text, "it takes images as they are")
                 case "epochs": epochs = count
                 case "batch": batch = count
-                case "patches" where base.usualAugmentation.patchGrid > 1: patches = count
+                case "patches" where base.usualAugmentation.patchGrid > 1:
+                    patches = count == base.usualAugmentation.patchGrid ? nil : count
                 case "patches": throw base.refused(text, "it shuffles no patches")
                 default:
                     throw base.refused(
@@ -75,6 +76,22 @@ extension EvaluationProtocol {
             if isPlain, let patches {
                 throw base.refused("patches=\(patches)", "augmentation=none leaves images whole")
             }
+        }
+    }
+
+    /// The same with images as they are.
+    package var withoutAugmentation: EvaluationProtocol {
+        var plain = self
+        plain.variation.isPlain = true
+        plain.variation.patches = nil
+        return plain
+    }
+
+    /// The temperature of soft labels, before variations.
+    private var usualTemperature: Double? {
+        switch usualLabels {
+        case .hard: nil
+        case .soft(let temperature), .storedSoft(let temperature, _): temperature
         }
     }
 

@@ -35,9 +35,15 @@ extension RunResults {
     /// - Throws: `RunError` if the file is no file of results, `CheckpointError` if it cannot be
     ///   written.
     public static func merge(_ result: EvaluationResult, into file: URL) throws -> RunResults {
-        let folder = open(file.deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-        defer { if folder >= 0 { close(folder) } }
-        flock(folder, LOCK_EX)
+        let folder = file.deletingLastPathComponent().path
+        let lock = open(folder, O_RDONLY | O_CLOEXEC)
+        defer { if lock >= 0 { close(lock) } }
+        guard lock >= 0, flock(lock, LOCK_EX) == 0 else {
+            throw RunError(
+                .unusable,
+                "\(folder) cannot be locked: \(String(cString: strerror(errno)))."
+            )
+        }
         var all = try read(file)
         all.merge(result)
         let encoder = JSONEncoder()
@@ -50,15 +56,31 @@ extension RunResults {
     ///
     /// - Parameter file: The file.
     /// - Returns: Its results; none if it is not there.
-    /// - Throws: `RunError` if it is no file of results, or cannot be read or replaced.
+    /// - Throws: `RunError` if it is no file of results or that of a run, or cannot be read or
+    ///   replaced.
     public static func read(_ file: URL) throws -> RunResults {
         let folder = file.deletingLastPathComponent().path
         guard FileManager.default.isWritableFile(atPath: folder) else {
             throw RunError(.unusable, "The folder \(folder) does not exist or is read-only.")
         }
+        guard !FileManager.default.fileExists(atPath: folder + "/recipe.resolved.yaml") else {
+            throw RunError(
+                .invalidSettings,
+                "\(folder) is the folder of a run, which keeps its own results: name a file elsewhere."
+            )
+        }
         guard FileManager.default.fileExists(atPath: file.path) else { return RunResults() }
+        let data: Data
         do {
-            return try JSONDecoder().decode(RunResults.self, from: Data(contentsOf: file))
+            data = try Data(contentsOf: file)
+        } catch {
+            throw RunError(
+                .unusable,
+                "\(file.path) cannot be read: \(error.localizedDescription)"
+            )
+        }
+        do {
+            return try JSONDecoder().decode(RunResults.self, from: data)
         } catch {
             throw RunError(
                 .invalidSettings,

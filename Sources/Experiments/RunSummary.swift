@@ -5,15 +5,17 @@ extension RunResults {
     /// The accuracies as a table for people, percent with one decimal.
     public var table: String {
         let choosesEpochs = results.contains { $0.selected != nil }
+        let protocols = Set(results.map(\.evaluationProtocol)).count > 1
         let header =
-            ["method", "images/class", "network", "last %"]
+            ["method", "images/class", "network"] + (protocols ? ["protocol"] : []) + ["last %"]
             + (choosesEpochs ? ["chosen on images held back %"] : [])
             + ["best % (chosen on the test set, as published)"]
         let rows = results.map { result in
             [
                 result.method, "\(result.imagesPerClass)", result.network,
-                RunResults.percent(result.last),
-            ] + (choosesEpochs ? [result.selected.map(RunResults.percent) ?? ""] : [])
+            ] + (protocols ? [result.evaluationProtocol] : [])
+                + [RunResults.percent(result.last)]
+                + (choosesEpochs ? [result.selected.map(RunResults.percent) ?? ""] : [])
                 + [RunResults.percent(result.best)]
         }
         let widths = header.indices.map { column in

@@ -44,6 +44,8 @@ public struct StandaloneEvaluation {
         public var savedNetwork: String?
         /// File of an unfinished evaluation; nil: one in the user's cache, removed at the end.
         public var checkpoint: String?
+        /// File of results that takes the result in.
+        public var results: String?
         /// Bytes of images kept in memory; larger sets are read again in every epoch.
         public var memory: Int?
 
@@ -120,6 +122,9 @@ public struct StandaloneEvaluation {
         observer: any RunObserver
     ) throws -> EvaluationResult {
         var options = try options(environment)
+        let results = settings.results.map { URL(fileURLWithPath: $0) }
+        // Found out now rather than after the training.
+        if let results { _ = try RunResults.read(results) }
         let (train, test, choice) = try sets(for: options.evaluationProtocol)
         options.choice = choice
         if let saved = settings.savedNetwork {
@@ -161,6 +166,8 @@ public struct StandaloneEvaluation {
             }
             return environment.isInterrupted() ? .stop : .continue
         }
+        if let results { _ = try RunResults.merge(result, into: results) }
+        // Only now: a result that could not be written is not lost.
         if settings.checkpoint == nil, let checkpoint {
             try? FileManager.default.removeItem(at: checkpoint)
         }

@@ -35,8 +35,7 @@ extension StandaloneRanking {
                         + "\(missing.sorted().prefix(5).joined(separator: ", ")) in one of them only."
                 )
             }
-            let fingerprints = [surrogateFingerprint, realFingerprint, testFingerprint]
-            guard Set(fingerprints).count == 3 else {
+            guard Set([surrogateFingerprint, realFingerprint, testFingerprint]).count == 3 else {
                 throw RunError(
                     .invalidSettings,
                     "--surrogate, --real and --test must be three different sets of images."
@@ -60,8 +59,8 @@ extension StandaloneRanking {
         /// Classes in the order of the surrogate.
         var classNames: [String] { surrogate.classNames }
 
-        /// What the file of the scores is called after.
-        var name: String { "\(settings.network)-\(surrogateFingerprint.prefix(12))" }
+        /// Those of surrogate, real and test images.
+        var fingerprints: [String] { [surrogateFingerprint, realFingerprint, testFingerprint] }
 
         /// What a result says of the random images of a seed.
         func choice(seed: Int) -> String { "random \(imagesPerClass), seed \(seed)" }
@@ -79,7 +78,7 @@ extension StandaloneRanking {
                     seed: UInt64(seed)
                 ).images
                 return EvaluationSet(
-                    images: try evaluationProtocol.load(chosen, for: .train),
+                    images: try evaluationProtocol.load(chosen, for: .train, memory: memory),
                     path: settings.real,
                     fingerprint: try chosen.fingerprint()
                 )
@@ -100,6 +99,8 @@ extension StandaloneRanking {
             try load(test, settings.test, testFingerprint, .test, evaluationProtocol)
         }
 
+        private var memory: Int { settings.memory ?? EvaluationProtocol.usualMemory }
+
         private func load(
             _ files: any LabelledImages,
             _ path: String,
@@ -107,10 +108,14 @@ extension StandaloneRanking {
             _ role: EvaluationProtocol.Role,
             _ evaluationProtocol: EvaluationProtocol
         ) throws -> EvaluationSet {
-            let key = "\(fingerprint) \(role) \(evaluationProtocol.id)"
+            // Images of protocols that differ in the training only are the same.
+            let sides = [evaluationProtocol.imageSize, evaluationProtocol.testShortSide]
+            let crop = evaluationProtocol.augmentation.cropSize.map { "\($0)" } ?? ""
+            let form = "\(evaluationProtocol.channels) \(evaluationProtocol.resizesImages)"
+            let key = "\(fingerprint) \(role) \(sides) \(form) \(crop)"
             if let set = loaded[key] { return set }
             let set = EvaluationSet(
-                images: try evaluationProtocol.load(files, for: role),
+                images: try evaluationProtocol.load(files, for: role, memory: memory),
                 path: path,
                 fingerprint: fingerprint
             )

@@ -32,6 +32,8 @@ public struct StandaloneRanking {
         public var teacherNetwork: String?
         /// A training of every kind for each.
         public var seeds = [0, 1, 2, 3, 4]
+        /// Bytes that each set of images may take in memory; larger ones are read from their files.
+        public var memory: Int?
         /// w of LRS and γ of ARS.
         public var weight = 0.5
         /// The folder in which trainings are kept: another surrogate of the same images finds those on
@@ -52,7 +54,8 @@ public struct StandaloneRanking {
     /// - Parameters:
     ///   - environment: Where and how.
     ///   - observer: Hears of the progress.
-    /// - Returns: The scores, which are also written to `ranking.json`.
+    /// - Returns: The scores, which are also written to `ranking-NETWORK-HASH.json`, whose name tells
+    ///   rankings with other images or settings apart.
     /// - Throws: The errors of datasets and of `evaluate`.
     public func run(
         environment: Pipeline.Environment,
@@ -60,6 +63,18 @@ public struct StandaloneRanking {
     ) throws -> RankingResult {
         try requireSense()
         let images = try Images(settings)
+        let teacher = try teacher(images, environment)
+        for kind in RankingTraining.allCases {
+            let options = try options(kind, environment)
+            let evaluationProtocol = options.evaluationProtocol
+            try requireEvaluable(
+                train: images.set(kind, seed: settings.seeds[0], for: evaluationProtocol),
+                test: images.testSet(for: evaluationProtocol),
+                options: options,
+                on: environment.device,
+                teacher: evaluationProtocol.needsTeacher ? teacher : nil
+            )
+        }
         let folder = URL(fileURLWithPath: settings.output, isDirectory: true)
         do {
             try FileManager.default.createDirectory(
@@ -73,7 +88,7 @@ public struct StandaloneRanking {
         defer { withExtendedLifetime(lock) {} }
         var trainings = [RankingTraining: [EvaluationResult]]()
         for kind in RankingTraining.allCases {
-            trainings[kind] = try train(kind, images, in: folder, environment, observer)
+            trainings[kind] = try train(kind, images, teacher, in: folder, environment, observer)
         }
         func values(_ kind: RankingTraining) -> [Double] {
             (trainings[kind] ?? []).flatMap(\.last.values)
@@ -97,7 +112,9 @@ public struct StandaloneRanking {
             ),
             trainings: trainings
         )
-        try write(result, to: folder.appendingPathComponent("ranking-\(images.name).json"))
+        let file = folder.appendingPathComponent("ranking-\(name(images, teacher)).json")
+        try write(result, to: file)
+        observer.note("The scores are in \(file.path)")
         return result
     }
 
@@ -115,6 +132,7 @@ public struct StandaloneRanking {
     public func estimate(environment: Pipeline.Environment) throws -> RunEstimate {
         try requireSense()
         let images = try Images(settings)
+        let teacher = try teacher(images, environment)
         var stages = [RunEstimate.Stage]()
         for kind in RankingTraining.allCases
         where kind != .syntheticAny || settings.ownProtocol != nil {
@@ -124,7 +142,7 @@ public struct StandaloneRanking {
                 test: images.testSet(for: options.evaluationProtocol),
                 options: options,
                 on: environment.device,
-                teacher: teacher(images, options.evaluationProtocol, environment)
+                teacher: options.evaluationProtocol.needsTeacher ? teacher : nil
             )
             stages.append(
                 .init(
@@ -145,6 +163,7 @@ public struct StandaloneRanking {
     private func train(
         _ kind: RankingTraining,
         _ images: Images,
+        _ teacher: Teacher?,
         in folder: URL,
         _ environment: Pipeline.Environment,
         _ observer: any RunObserver
@@ -155,13 +174,14 @@ public struct StandaloneRanking {
             if kind.isRandom { options.choice = images.choice(seed: seed) }
             let train = try images.set(kind, seed: seed, for: options.evaluationProtocol)
             let stage = "\(kind.rawValue), seed \(seed)"
+            let teacher = options.evaluationProtocol.needsTeacher ? teacher : nil
             return try evaluate(
                 train: train,
                 test: try images.testSet(for: options.evaluationProtocol),
                 options: options,
                 on: environment.device,
-                teacher: try teacher(images, options.evaluationProtocol, environment),
-                checkpoint: checkpoint(options, train, images, environment, in: folder)
+                teacher: teacher,
+                checkpoint: checkpoint(options, train, images, teacher, environment, in: folder)
             ) { event in
                 switch event {
                 case .training(.epoch(let epoch, let epochs, let loss), _, _, _):
@@ -175,7 +195,10 @@ public struct StandaloneRanking {
                 case .finished(_, _, _, let last, _):
                     observer.note(String(format: "\(stage): %.1f %%", last * 100))
                 case .ignoredCheckpoint(let reason):
-                    observer.warn("\(stage): \(reason)")
+                    throw RunError(
+                        .invalidSettings,
+                        "\(reason) Remove it, or name another --output."
+                    )
                 default: break
                 }
                 return environment.isInterrupted() ? .stop : .continue
@@ -189,32 +212,48 @@ public struct StandaloneRanking {
         _ options: EvaluationOptions,
         _ train: EvaluationSet,
         _ images: Images,
+        _ teacher: Teacher?,
         _ environment: Pipeline.Environment,
         in folder: URL
     ) -> URL {
         let parts = [
             train.fingerprint, images.testFingerprint, "\(options.network)",
             options.evaluationProtocol.id, options.epochs.map(String.init) ?? "",
-            "\(options.seeds)", settings.teacher ?? "", "\(environment.device)",
+            "\(options.seeds)", teacher?.record.digest ?? "", "\(environment.device)",
             environment.precision.map { "\($0)" } ?? "",
         ]
+        let name = "\(StandaloneRanking.hash(parts).prefix(16)).safetensors"
+        return folder.appendingPathComponent("trainings/\(name)")
+    }
+
+    /// What the file of the scores is called after: all that they depend on.
+    private func name(_ images: Images, _ teacher: Teacher?) -> String {
+        let parts =
+            images.fingerprints + [
+                settings.hardProtocol, settings.ownProtocol ?? "",
+                settings.realEpochs.map(String.init) ?? "", "\(settings.seeds)",
+                "\(settings.weight)", teacher?.record.digest ?? "",
+            ]
+        return "\(settings.network)-\(StandaloneRanking.hash(parts).prefix(12))"
+    }
+
+    private static func hash(_ parts: [String]) -> String {
         var hash = SHA256()
         hash.add(Data(parts.joined(separator: "\n").utf8))
-        let name = "\(hash.hexadecimalDigest.prefix(16)).safetensors"
-        return folder.appendingPathComponent("trainings/\(name)")
+        return hash.hexadecimalDigest
     }
 
     private func options(
         _ kind: RankingTraining,
         _ environment: Pipeline.Environment
     ) throws -> EvaluationOptions {
-        var name =
+        let name =
             kind.isHard ? settings.hardProtocol : settings.ownProtocol ?? settings.hardProtocol
-        if kind.isPlain { name += "+augmentation=none" }
+        let usual = try EvaluationProtocol.named(name)
         return EvaluationOptions(
             method: kind == .realHard ? "whole" : kind.isRandom ? "random" : "surrogate",
             network: try .init(settings.network),
-            evaluationProtocol: try .named(name),
+            evaluationProtocol: kind.isPlain ? usual.withoutAugmentation : usual,
             epochs: kind == .realHard ? settings.realEpochs : nil,
             evaluations: 1,
             precision: environment.precision == .bfloat16 ? .bfloat16 : .float32
@@ -223,15 +262,14 @@ public struct StandaloneRanking {
 
     private func teacher(
         _ images: Images,
-        _ evaluationProtocol: EvaluationProtocol,
         _ environment: Pipeline.Environment
     ) throws -> Teacher? {
-        guard evaluationProtocol.needsTeacher, let path = settings.teacher else { return nil }
+        guard let path = settings.teacher, let own = settings.ownProtocol else { return nil }
         return try Teacher(
             contentsOf: URL(fileURLWithPath: path),
             network: settings.teacherNetwork.map { try NetworkName($0) },
             classNames: images.classNames,
-            imageSize: evaluationProtocol.imageSize,
+            imageSize: try EvaluationProtocol.named(own).imageSize,
             on: environment.device
         )
     }
@@ -261,6 +299,13 @@ public struct StandaloneRanking {
                 "--teacher-network changes nothing here: no teacher is named with --teacher."
             )
         }
-        _ = try EvaluationProtocol.named(own.id + "+augmentation=none")
+        guard own != own.withoutAugmentation else {
+            throw RunError(
+                .invalidSettings,
+                "\(own.id) has no augmentation: ARS compares trainings with and without. Name the "
+                    + "protocol with its augmentation; images are trained on without it as well."
+            )
+        }
+        _ = try NetworkName(settings.network)
     }
 }

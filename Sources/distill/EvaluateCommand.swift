@@ -100,7 +100,7 @@ struct Evaluate: ParsableCommand {
 
     @Option(
         help: """
-            A file results.json that takes the result in: beside others, or joined with the same \
+            A file (JSON) that takes the result in: beside others, or joined with the same \
             measurement of other seeds.
             """
     )
@@ -139,18 +139,18 @@ struct Evaluate: ParsableCommand {
                 if output.json { try Output.json(estimate) } else { Output.line(estimate.text) }
                 return
             }
-            let file = results.map { URL(fileURLWithPath: $0) }
-            // Found out now rather than after the training.
-            if let file { _ = try RunResults.read(file) }
             let result = try evaluation.run(environment: environment, observer: terminal)
-            var all = RunResults()
-            all.results = [result]
-            if let file { all = try RunResults.merge(result, into: file) }
             if output.json {
                 try Output.json(result)
             } else {
+                var all = RunResults()
+                all.merge(result)
+                if let results { all = try RunResults.read(URL(fileURLWithPath: results)) }
+                let merged = all.results.first {
+                    $0.isSameMeasurement(as: result) && Set(result.seeds).isSubset(of: $0.seeds)
+                }
                 Output.line(all.table)
-                Output.line(result.conditions)
+                Output.line((merged ?? result).conditions)
             }
         }
     }
@@ -174,6 +174,7 @@ struct Evaluate: ParsableCommand {
         settings.softLabels = softLabels
         settings.savedNetwork = save
         settings.checkpoint = checkpoint
+        settings.results = results
         settings.memory = memory.map { Int($0 * 1e9) }
         return settings
     }

@@ -31,12 +31,12 @@ struct ProtocolVariationTests {
         "impossible variations are refused with the reason",
         arguments: [
             ("gu-hard-23", "expected one of gu-hard-28"), ("gu-hard-28+size=32", "as they are"),
-            ("gu-hard-64+temperature=3", "labels are hard"), ("gu-hard-64+epochs", "a number"),
+            ("gu-hard-64+temperature=3", "labels are hard"), ("gu-hard-64+epochs", "a value"),
             ("rded-soft-300+temperature=inf", "at most a billion"),
             ("gu-hard-64+epochs=0", "above 0"), ("gu-hard-64+epochs=2.5", "whole number"),
             ("gu-hard-64+batch=2+batch=3", "each name once"), ("fkd-300+patches=2", "no patches"),
             ("fkd-300+color=2", "expected size"), ("fkd-300+augmentation=more", "expected none"),
-            ("rded-soft-300+patches=2+augmentation=none", "leaves images whole"),
+            ("rded-soft-300+patches=1+augmentation=none", "leaves images whole"),
         ]
     )
     func refusals(_ id: String, _ reason: String) {
@@ -90,6 +90,10 @@ struct ProtocolVariationTests {
     @Test("what a variation leaves as it is is not part of the name")
     func usualVariations() throws {
         #expect(try EvaluationProtocol.named("gu-hard-224+size=224").id == "gu-hard-224")
+        let rded = try EvaluationProtocol.named("rded-soft-300+temperature=20+patches=2")
+        #expect(rded == .rdedSoft300)
+        let whole = try EvaluationProtocol.named("rded-soft-300+patches=1+epochs=2")
+        #expect(whole.withoutAugmentation.id == "rded-soft-300+epochs=2+augmentation=none")
         let proto = try EvaluationProtocol.named("gu-hard-28+batch=64+epochs=2000")
         func name(_ epochs: Int, _ imagesPerClass: Int) throws -> String {
             proto.name(

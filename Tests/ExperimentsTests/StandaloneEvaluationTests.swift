@@ -148,6 +148,13 @@ struct StandaloneEvaluationTests {
             let error = #expect(throws: RunError.self) { try RunResults.merge(whole, into: file) }
             #expect(error?.description.contains("stays as it is") == true)
             #expect(try Data(contentsOf: file) == Data("[]".utf8))
+            settings.results = file.path
+            #expect(throws: RunError.self) { try run(settings) }
+            try FileManager.default.removeItem(at: file)
+            let written = try run(settings)
+            #expect(try RunResults.read(file).results == [written])
+            try Data().write(to: folder.appendingPathComponent("recipe.resolved.yaml"))
+            #expect(throws: RunError.self) { try RunResults.read(file) }
             let nowhere = folder.appendingPathComponent("nowhere/results.json")
             #expect(throws: RunError.self) { try RunResults.read(nowhere) }
         }

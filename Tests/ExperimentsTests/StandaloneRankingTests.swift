@@ -112,6 +112,10 @@ struct StandaloneRankingTests {
             }
             // Two seeds of real-hard, syn-hard, random-any and both without augmentation.
             #expect(try files().count == 10)
+            // The same images under another path are the same.
+            second.real += "/"
+            #expect(try run(second).labels == whole.labels)
+            #expect(try files().count == 10)
             second.surrogate = folder.appendingPathComponent("other").path
             let other = URL(fileURLWithPath: second.surrogate)
             try RedAndBlue.write(other, perClass: 3, seed: 9)
@@ -138,6 +142,13 @@ struct StandaloneRankingTests {
             try expectRefusal("--own-protocol") { $0.hardProtocol = "rded-soft-300" }
             try expectRefusal("changes nothing") { $0.teacher = "x" }
             try expectRefusal("changes nothing") { $0.teacherNetwork = "x" }
+            try expectRefusal("no augmentation") { $0.hardProtocol += "+augmentation=none" }
+            try expectRefusal("no network") { $0.network = "convnot-3" }
+            try expectRefusal("nobody") {
+                $0.ownProtocol = "rded-soft-300+size=32"
+                $0.teacher = folder.appendingPathComponent("nobody").path
+            }
+            try expectRefusal("28×28") { $0.ownProtocol = "gu-hard-28" }
             try expectRefusal("three different") { $0.real = $0.surrogate }
             try expectRefusal("blue (12)") {
                 $0.surrogate = folder.appendingPathComponent("large").path
@@ -168,7 +179,7 @@ struct StandaloneRankingTests {
             )
             var settings = settings
             settings.seeds = [0]
-            settings.ownProtocol = "rded-soft-300+size=32+epochs=2+batch=6"
+            settings.ownProtocol = "rded-soft-300+size=32+epochs=2+batch=6+patches=1"
             settings.teacher = teacher.savedNetwork
             let result = try run(settings)
             #expect(result.trainings[.syntheticHard]?[0].teacher == nil)
