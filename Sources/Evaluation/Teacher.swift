@@ -22,6 +22,12 @@ public struct Teacher {
     /// Where it comes from.
     public let record: Record
     private let classifier: any ImageClassifier
+    private let tests = Tests()
+
+    /// What the teacher was tested on; one test serves all students.
+    private final class Tests {
+        var accuracies = [String: Double]()
+    }
 
     /// Puts a network and its origin together.
     ///
@@ -98,6 +104,8 @@ public struct Teacher {
         fingerprint: String,
         precision: Precision
     ) throws -> Double {
+        let key = "\(fingerprint) \(test.height) \(precision)"
+        if let known = tests.accuracies[key] { return known }
         let columns = try columns(of: test.classNames)
         let found = try SupervisedTraining.predictions(
             of: classifier,
@@ -141,6 +149,7 @@ public struct Teacher {
                     + "\(Int((known * 100).rounded())) % of the same images."
             )
         }
+        tests.accuracies[key] = accuracy
         return accuracy
     }
 

@@ -108,9 +108,7 @@ public final class RunFolder {
 
     /// Writes a value as JSON with sorted keys.
     public func write(json value: some Encodable, to name: String) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try write(encoder.encode(value) + Data("\n".utf8), to: name)
+        try write(ReadableJSON.data(value), to: name)
     }
 
     /// Reads a JSON file; nil if it is not there.

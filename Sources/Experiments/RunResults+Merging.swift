@@ -34,6 +34,7 @@ extension RunResults {
     /// - Returns: All results of the file.
     /// - Throws: `RunError` if the file is no file of results, `CheckpointError` if it cannot be
     ///   written.
+    @discardableResult
     public static func merge(_ result: EvaluationResult, into file: URL) throws -> RunResults {
         let folder = file.deletingLastPathComponent().path
         let lock = open(folder, O_RDONLY | O_CLOEXEC)
@@ -46,9 +47,7 @@ extension RunResults {
         }
         var all = try read(file)
         all.merge(result)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try AtomicFile.write(encoder.encode(all) + Data("\n".utf8), to: file)
+        try AtomicFile.write(ReadableJSON.data(all), to: file)
         return all
     }
 

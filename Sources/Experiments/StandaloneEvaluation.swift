@@ -166,7 +166,7 @@ public struct StandaloneEvaluation {
             }
             return environment.isInterrupted() ? .stop : .continue
         }
-        if let results { _ = try RunResults.merge(result, into: results) }
+        if let results { try RunResults.merge(result, into: results) }
         // Only now: a result that could not be written is not lost.
         if settings.checkpoint == nil, let checkpoint {
             try? FileManager.default.removeItem(at: checkpoint)
@@ -199,9 +199,8 @@ public struct StandaloneEvaluation {
             observer.warn("There is no folder for caches: this evaluation cannot be resumed.")
             return nil
         }
-        var hash = SHA256()
-        hash.add(Data(parts.joined(separator: "\n").utf8))
-        return folder.appendingPathComponent("\(hash.hexadecimalDigest).safetensors")
+        let name = SHA256.hexadecimalDigest(of: parts)
+        return folder.appendingPathComponent("\(name).safetensors")
     }
 
     /// Measures a few epochs; nothing of them is kept.

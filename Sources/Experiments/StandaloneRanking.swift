@@ -113,15 +113,9 @@ public struct StandaloneRanking {
             trainings: trainings
         )
         let file = folder.appendingPathComponent("ranking-\(name(images, teacher)).json")
-        try write(result, to: file)
+        try AtomicFile.write(ReadableJSON.data(result), to: file)
         observer.note("The scores are in \(file.path)")
         return result
-    }
-
-    private func write(_ result: RankingResult, to file: URL) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try AtomicFile.write(encoder.encode(result) + Data("\n".utf8), to: file)
     }
 
     /// Measures a few epochs of every kind of training; nothing of them is kept.
@@ -222,7 +216,7 @@ public struct StandaloneRanking {
             "\(options.seeds)", teacher?.record.digest ?? "", "\(environment.device)",
             environment.precision.map { "\($0)" } ?? "",
         ]
-        let name = "\(StandaloneRanking.hash(parts).prefix(16)).safetensors"
+        let name = "\(SHA256.hexadecimalDigest(of: parts).prefix(16)).safetensors"
         return folder.appendingPathComponent("trainings/\(name)")
     }
 
@@ -234,13 +228,7 @@ public struct StandaloneRanking {
                 settings.realEpochs.map(String.init) ?? "", "\(settings.seeds)",
                 "\(settings.weight)", teacher?.record.digest ?? "",
             ]
-        return "\(settings.network)-\(StandaloneRanking.hash(parts).prefix(12))"
-    }
-
-    private static func hash(_ parts: [String]) -> String {
-        var hash = SHA256()
-        hash.add(Data(parts.joined(separator: "\n").utf8))
-        return hash.hexadecimalDigest
+        return "\(settings.network)-\(SHA256.hexadecimalDigest(of: parts).prefix(12))"
     }
 
     private func options(

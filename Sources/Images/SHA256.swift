@@ -46,4 +46,14 @@ package struct SHA256 {
         hash.add(data)
         return hash.digest
     }
+
+    /// Hashes texts, for the name of a file that depends on all of them.
+    ///
+    /// - Parameter lines: The texts, none of which has a line break.
+    /// - Returns: 64 hexadecimal digits.
+    package static func hexadecimalDigest(of lines: [String]) -> String {
+        var hash = SHA256()
+        hash.add(Data(lines.joined(separator: "\n").utf8))
+        return hash.hexadecimalDigest
+    }
 }

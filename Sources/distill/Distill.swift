@@ -19,8 +19,7 @@ struct Distill: ParsableCommand {
         subcommands: [
             Run.self, Encode.self, Pretrain.self, Finetune.self, Sample.self, Baseline.self,
             Evaluate.self, Rank.self, Metrics.self, Compare.self, Export.self, MakeReport.self,
-            Inspect.self,
-            Convert.self, FetchFiles.self, Doctor.self,
+            Inspect.self, Convert.self, FetchFiles.self, Doctor.self,
         ]
     )
 

@@ -106,13 +106,7 @@ struct Evaluate: ParsableCommand {
     )
     var results: String?
 
-    @Option(
-        help: """
-            Gigabytes of images kept in memory; larger sets are read from their files in every \
-            epoch (default: an eighth of the machine's memory).
-            """
-    )
-    var memory: Double?
+    @OptionGroup var images: MemoryOptions
 
     @Flag(help: "Only estimate time and memory, from a few epochs that are not kept.")
     var dryRun = false
@@ -121,9 +115,6 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if let memory, !(0...1e6).contains(memory) {
-            throw ValidationError("--memory is in gigabytes: expected 0 to 1000000.")
-        }
         if let imagesPerClass, imagesPerClass < 1 {
             throw ValidationError("--images-per-class must be at least 1.")
         }
@@ -175,7 +166,7 @@ struct Evaluate: ParsableCommand {
         settings.savedNetwork = save
         settings.checkpoint = checkpoint
         settings.results = results
-        settings.memory = memory.map { Int($0 * 1e9) }
+        settings.memory = images.bytes
         return settings
     }
 }

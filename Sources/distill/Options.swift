@@ -58,6 +58,26 @@ struct ComputeOptions: ParsableArguments {
     }
 }
 
+/// How many images are kept in memory.
+struct MemoryOptions: ParsableArguments {
+    @Option(
+        help: """
+            Gigabytes of images kept in memory; larger sets are read from their files in every \
+            epoch (default: an eighth of the machine's memory).
+            """
+    )
+    var memory: Double?
+
+    /// The same in bytes; nil: the default.
+    var bytes: Int? { memory.map { Int($0 * 1e9) } }
+
+    func validate() throws {
+        if let memory, !(0...1e6).contains(memory) {
+            throw ValidationError("--memory is in gigabytes: expected 0 to 1000000.")
+        }
+    }
+}
+
 /// What a command tells while it works.
 struct OutputOptions: ParsableArguments {
     @Flag(help: "Print one JSON object on standard output as the last line.")

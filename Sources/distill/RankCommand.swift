@@ -61,13 +61,7 @@ struct Rank: ParsableCommand {
     @Option(help: "Weight w of LRS and γ of ARS, 0 to 1.")
     var weight = 0.5
 
-    @Option(
-        help: """
-            Gigabytes of memory for each set of images; larger sets are read from their files in \
-            every epoch (default: an eighth of the machine's memory).
-            """
-    )
-    var memory: Double?
+    @OptionGroup var images: MemoryOptions
 
     @Option(name: [.long, .short], help: "The folder in which trainings and scores are kept.")
     var output: String
@@ -84,9 +78,6 @@ struct Rank: ParsableCommand {
         }
         guard !seeds.isEmpty, Set(seeds).count == seeds.count, seeds.allSatisfy({ $0 >= 0 }) else {
             throw ValidationError("--seeds must be one or more different numbers from 0.")
-        }
-        if let memory, !(0...1e6).contains(memory) {
-            throw ValidationError("--memory is in gigabytes: expected 0 to 1000000.")
         }
         if let realEpochs, realEpochs < 1 {
             throw ValidationError("--real-epochs must be at least 1.")
@@ -120,7 +111,7 @@ struct Rank: ParsableCommand {
         settings.teacherNetwork = teacherNetwork
         settings.seeds = seeds
         settings.weight = weight
-        settings.memory = memory.map { Int($0 * 1e9) }
+        settings.memory = images.bytes
         settings.output = output
         return settings
     }

@@ -58,7 +58,7 @@ extension Comparison {
             do {
                 let record = try distribution(of: units, identity: identity)
                 try AtomicFile.write(
-                    Comparison.json(record),
+                    ReadableJSON.data(record),
                     to: url.appendingPathComponent("distribution.json")
                 )
             } catch let error as InterruptedError {

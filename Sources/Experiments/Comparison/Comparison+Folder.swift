@@ -46,12 +46,6 @@ extension Comparison {
             .flatMap { try? JSONDecoder().decode(type, from: $0) }
     }
 
-    static func json(_ value: some Encodable) throws -> Data {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return try encoder.encode(value) + Data("\n".utf8)
-    }
-
     /// Makes sure that a folder that is there belongs to the same grid.
     func requireOwnFolder() throws {
         let resolved = url.appendingPathComponent("grid.resolved.yaml")

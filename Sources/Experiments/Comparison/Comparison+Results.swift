@@ -77,7 +77,7 @@ extension Comparison {
                 }
             )
             try AtomicFile.write(
-                Comparison.json(file),
+                ReadableJSON.data(file),
                 to: url.appendingPathComponent("comparison.json")
             )
         }

@@ -223,7 +223,7 @@ public final class Comparison {
                 at: folder(of: cell),
                 withIntermediateDirectories: true
             )
-            try AtomicFile.write(Comparison.json(record), to: failure)
+            try AtomicFile.write(ReadableJSON.data(record), to: failure)
             throw error
         }
     }
@@ -249,7 +249,7 @@ public final class Comparison {
             case .sample: try pipeline.sample()
             case .baseline(let method): try pipeline.baseline(method)
             }
-            try AtomicFile.write(Comparison.json(["unit": unit.key]), to: mark)
+            try AtomicFile.write(ReadableJSON.data(["unit": unit.key]), to: mark)
         } catch let error as RunError where error.code == .locked {
             throw error
         } catch  where Comparison.isInterruption(error) {
@@ -285,6 +285,6 @@ public final class Comparison {
     }
 
     private static func key(of settings: DataSettings) -> String {
-        (try? json(settings)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        (try? ReadableJSON.data(settings)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 }
