@@ -24,6 +24,14 @@ int ct_memory_keep(bool *kept) {
     });
 }
 
+int ct_memory_give_back(void) {
+    return guarded([] {
+#if defined(__GLIBC__)
+        malloc_trim(0);
+#endif
+    });
+}
+
 namespace {
 
 /// Adds up what libtorch's allocator of the processor tells of one thread.

@@ -115,7 +115,8 @@ extension Pipeline {
         return (
             .init(
                 stage: method.stage,
-                work: "\(recipe.coreset.epochs) epochs on \(count) images, then one look",
+                work: (isTrained ? "" : "\(recipe.coreset.epochs) epochs on \(count) images, then ")
+                    + "one look at \(count) images",
                 seconds: seconds / Double(min(set.count, options.batchSize)) * Double(count)
                     * passes
             ),

@@ -161,8 +161,12 @@ public enum Memory {
 
     /// Starts a new measurement of the peak, where the system allows it.
     ///
+    /// What was freed before goes back to the system: kept for later tensors it would count as part
+    /// of their peak.
+    ///
     /// - Parameter device: Where the work runs.
     public static func resetPeak(on device: Device) {
+        check("resetPeak", ct_memory_give_back())
         if device.kind == .cuda {
             check(
                 "resetPeak",

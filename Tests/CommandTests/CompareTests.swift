@@ -194,7 +194,62 @@ struct CompareTests {
             try Data(larger.replacingOccurrences(of: "10: 1}", with: "10: 2}").utf8).write(to: grid)
             let changed = try compare(folder, ["-o", "run"])
             #expect(changed.exitCode == 64)
-            #expect(changed.errors.contains("epochs.resnet-ap-10: 1 there, 2 here"))
+            #expect(
+                changed.errors.contains(
+                    "epochs.resnet-ap-10 for 1 images per class: 1 there, 2 here"
+                )
+            )
+        }
+    }
+
+    @Test("results that were kept alone stay until they are measured again, whatever interrupts it")
+    func keptResults() throws {
+        let text = CompareTests.grid
+            .replacingOccurrences(of: "methods: [random, dit, minimax]", with: "methods: [random]")
+            .replacingOccurrences(of: "vary: {finetune.minimax.diversity: [0.008, 0]}", with: "")
+        try withGrid(text) { folder in
+            let grid = folder.appendingPathComponent("grid.yaml")
+            let run = folder.appendingPathComponent("run")
+            let first = try compare(folder, ["-o", "run"])
+            try #require(first.exitCode == 0, "\(first.errors)")
+            let whole = try outcome(run)
+            #expect((whole["results"] as? [Any])?.count == 4)
+            let results = try #require(whole["results"] as? [[String: Any]])
+            let provenance = try #require(results[0]["provenance"] as? [String: Any])
+            #expect(provenance["libtorch"] != nil)
+            let page = try String(
+                contentsOf: run.appendingPathComponent("comparison.html"),
+                encoding: .utf8
+            )
+            #expect(page.contains("id=\"gallery\""))
+            #expect(page.contains("libtorch 2."))
+
+            // Only tables are kept; then a single cell is measured again, and the rest is not lost.
+            for name in ["cells", "shared"] {
+                try FileManager.default.removeItem(at: run.appendingPathComponent(name))
+            }
+            let again = try compare(folder, ["-o", "run", "--cell", "random_2_convnet-3_seed1"])
+            #expect(again.exitCode == 0, "\(again.errors)")
+            let report = try DistillProcess(["report", "run"], in: folder)
+            #expect(report.exitCode == 0, "\(report.errors)")
+            #expect(try outcome(run) == whole)
+
+            // Epochs that finished cells were not trained for are refused, also after the network
+            // was left out for a while.
+            try Data(text.replacingOccurrences(of: "[convnet-3]", with: "[resnet-ap-10]").utf8)
+                .write(to: grid)
+            let other = try compare(folder, ["-o", "run", "--cell", "random_1_resnet-ap-10_seed0"])
+            #expect(other.exitCode == 0, "\(other.errors)")
+            try Data((text + "\nepochs: {convnet-3: 2}").utf8).write(to: grid)
+            let refused = try compare(folder, ["-o", "run"])
+            #expect(refused.exitCode == 64)
+            #expect(
+                refused.errors.contains("epochs.convnet-3 for 2 images per class: 3 there, 2 here"),
+                "\(refused.errors)"
+            )
+            try Data(text.utf8).write(to: grid)
+            let back = try compare(folder, ["-o", "run"])
+            #expect(back.exitCode == 0, "\(back.errors)")
         }
     }
 
@@ -216,6 +271,9 @@ struct CompareTests {
                 #expect(process.exitCode == code, "\(yaml): \(process.errors)")
                 #expect(process.errors.contains(words), "\(process.errors)")
             }
+            try Data(cases[0].yaml.utf8).write(to: folder.appendingPathComponent("grid.yaml"))
+            let listed = try compare(folder, ["--list-cells"])
+            #expect(listed.exitCode == 64, "\(listed.errors)")
             let missing = try DistillProcess(["compare", "none.yaml"], in: folder)
             #expect(missing.exitCode == 66)
             try Data("methods: [random]".utf8).write(to: folder.appendingPathComponent("grid.yaml"))

@@ -21,6 +21,9 @@ struct GridTests {
             ("networks: [convnet-3]\nepochs: {resnet-18: 4}", "not among the networks"),
             ("epochs: {convnet-3: 0}", "a number from 1"),
             ("epochs: 4", "networks with numbers"),
+            ("epochs: {convnet-3: many}", "by images per class"),
+            ("imagesPerClass: [5]\nepochs: {convnet-3: {10: 4}}", "10 is not among imagesPerClass"),
+            ("imagesPerClass: [5]\nepochs: {convnet-3: {5: 0}}", "a number from 1"),
             ("epochs: {convnet-3: 4}\nvary: {evaluate.epochs: [1, 2]}", "only one of the two"),
             ("seeds: 3", "seeds: expected a list"),
             ("seeds: [0, 0]", "expected different numbers"),
@@ -46,7 +49,7 @@ struct GridTests {
                 methods: [random, minimax]
                 imagesPerClass: [2, 10]
                 networks: [convnet-3, resnet-18]
-                epochs: {resnet-18: 3}
+                epochs: {resnet-18: 3, convnet-3: {2: 9, 10: 8}}
                 seeds: [0, 4]
                 vary:
                   - {finetune.minimax.representativeness: [0, 0.002], sample.sampler: [ddim]}
@@ -88,6 +91,31 @@ struct GridTests {
         )
         // One model, and one set a method that smaller ones are chosen from.
         #expect(plan.units.map(\.key) == ["random-10", "dit-10", "finetune", "minimax-10"])
+    }
+
+    @Test("epochs are those of the network and the number of images, or the recipe's")
+    func epochs() throws {
+        let plan = try GridPlan(
+            Grid.read(
+                yaml: """
+                    recipe: {evaluate: {epochs: 7}}
+                    methods: [random]
+                    imagesPerClass: [1, 10]
+                    networks: [convnet-3, resnet-18, resnet-ap-10]
+                    epochs: {resnet-18: 3, convnet-3: {10: 5}}
+                    seeds: [0]
+                    """
+            )
+        )
+        let epochs = plan.cells.map {
+            "\($0.network) \($0.imagesPerClass): \($0.recipe.evaluate.epochs)"
+        }
+        #expect(
+            epochs == [
+                "convnet-3 1: 7", "resnet-18 1: 3", "resnet-ap-10 1: 7",
+                "convnet-3 10: 5", "resnet-18 10: 3", "resnet-ap-10 10: 7",
+            ]
+        )
     }
 
     @Test("an option is varied for what depends on it, and the usual value is there once")

@@ -102,6 +102,87 @@ struct ComparisonTests {
         return run
     }
 
+    @Test("the legend tells which protocol is that of which number of images")
+    func protocols() throws {
+        let run = try TemporaryRun(name: "protocols")
+        let cells = [
+            ("convnet-3", 10, "a"), ("resnet-18", 10, "b"), ("convnet-3", 20, "a"),
+            ("resnet-18", 20, "c"), ("resnet-18", 50, "c"),
+        ].map { network, count, name in
+            Self.cell("dit", count, seed: 0, 0.5)
+                .merging(["network": network, "protocol": name]) { $1 }
+        }
+        let file: [String: Any] = [
+            "name": "protocols", "base": [:], "results": cells, "failed": [[String: Any]](),
+            "missing": [String](), "shared": [[String: Any]](),
+        ]
+        try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
+        try run.write("name: protocols\n", to: "grid.resolved.yaml")
+        try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        #expect(
+            try run.text("comparison.md").contains(
+                "Protocol: a (ConvNet-3); b (ResNet-18 on 10 images a class); "
+                    + "c (ResNet-18 on 20, 50 images a class)."
+            )
+        )
+    }
+
+    @Test("settings whose paths end in the same word keep as much of them as tells them apart")
+    func similarSettings() throws {
+        let paths = ["finetune.minimax.steps", "sample.steps", "finetune.minimax.diversity"]
+        #expect(
+            paths.map { ComparisonTable.shortName($0, among: paths) } == [
+                "minimax steps", "sample steps", "λ_d",
+            ]
+        )
+    }
+
+    @Test("means of fewer seeds, other machines and left-out figures are told")
+    func differences() throws {
+        let run = try TemporaryRun(name: "differences")
+        var cells = [0, 1, 2].map { Self.cell("dit", 10, seed: $0, 0.5 + 0.01 * Double($0)) }
+        cells.append(Self.cell("minimax", 10, seed: 0, 0.9))
+        cells[1]["precision"] = "float32"
+        cells[2]["precision"] = "bfloat16"
+        cells[2]["provenance"] = [
+            "version": "0.1.0", "commit": "0123456789abcdef", "libtorch": "2.13.0",
+            "cpuCapability": "AVX2", "threads": 2,
+        ]
+        let file: [String: Any] = [
+            "name": "differences", "distribution": "pixels", "base": [:], "results": cells,
+            "failed": [[String: Any]](), "missing": [String](), "shared": [[String: Any]](),
+        ]
+        try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
+        try run.write("old", to: "figures/ablation-convnet-3.svg")
+        try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        let markdown = try run.text("comparison.md")
+        #expect(markdown.contains("| 51.0 ± 1.0 ? | **90.0** (1 of 3) |"), "\(markdown)")
+        #expect(markdown.contains("over 3 seeds (fewer where it says so)"))
+        let page = try run.text("comparison.html")
+        #expect(page.contains("different precisions (bfloat16 and float32)"))
+        #expect(page.contains("commit 0123456789ab, libtorch 2.13.0"))
+        #expect(page.contains("AVX2, 2 threads"))
+        #expect(page.contains("figure of the distribution is made when"))
+        #expect(try !run.names("figures").contains("ablation-convnet-3.svg"))
+        try run.write(#"{"error": "no features"}"#, to: "distribution-failed.json")
+        try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        #expect(try run.text("comparison.html").contains("could not be made: no features"))
+    }
+
+    @Test("the summary tells what the settings give")
+    func settingsInWords() throws {
+        let run = try Self.comparison()
+        try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        let html = try run.text("comparison.html")
+        #expect(
+            html.contains(
+                "Minimax, ConvNet-3 with 10 images per class: of 4 settings, the highest mean is"
+            )
+        )
+        #expect(html.contains("All others are lower by more than the seeds explain."))
+        #expect(html.contains("In none of them it is above every other method"))
+    }
+
     @Test("settings stand in the order of their values, after those of the recipe")
     func settingsOrder() throws {
         let path = "finetune.minimax.memorySize"
@@ -190,7 +271,8 @@ struct ComparisonTests {
         #expect(markdown.contains("| 10 | ConvNet-3 | seed 1 | 60.0 ± 2.8 ≈ | **62.0 ± 2.8** |"))
         #expect(markdown.contains("| 10 | ConvNet-3 | seed 0 | 50.0 ± 2.8 ≈ |"))
         let html = try run.text("comparison.html")
-        #expect(html.contains("more than the draws of the images explain"))
+        #expect(html.contains("The highest mean is that of Minimax; the difference"))
+        #expect(markdown.contains("deviation over 3 draws of the images"))
         let rows = try run.text("comparison.csv").split(separator: "\n")
         #expect(rows.count == 1 + 2 + 6)
         #expect(rows[1].contains("0 1 2"))

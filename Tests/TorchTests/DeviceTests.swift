@@ -42,6 +42,21 @@ struct DeviceTests {
         Memory.resetPeak(on: .cpu)
         #expect(Memory.peakBytes(on: .cpu) > 1 << 20)
     }
+
+    @Test(
+        "memory that was freed does not count for what comes later",
+        .enabled(if: Memory.residentBytes > 0)
+    )
+    func memoryOfStages() {
+        // As programs do: freed memory is kept for the next tensors.
+        guard Engine.keepFreedMemory() else { return }
+        Memory.resetPeak(on: .cpu)
+        let size = 1 << 30
+        do { _ = Tensor.zeros([size / 4]) + 1 }
+        let large = Memory.peakBytes(on: .cpu)
+        Memory.resetPeak(on: .cpu)
+        #expect(Memory.peakBytes(on: .cpu) < large - size / 2)
+    }
 }
 
 @Suite("On a GPU", .requiresGPU)

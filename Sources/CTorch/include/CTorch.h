@@ -70,6 +70,8 @@ int ct_denormals_flush(bool enabled);
 
 /// Makes the C library keep freed memory for the next tensor; `*kept` tells whether it can (glibc).
 int ct_memory_keep(bool *kept);
+/// Gives freed memory back to the system, kept or not (glibc).
+int ct_memory_give_back(void);
 /// Begins to add up what the calling thread allocates for tensors on the processor, and frees.
 int ct_memory_meter_begin(void *_Nullable *_Nonnull meter);
 /// Ends it, on the same thread; `*peak` is the largest sum in bytes.

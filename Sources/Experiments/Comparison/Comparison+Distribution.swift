@@ -42,6 +42,7 @@ extension Comparison {
             try? FileManager.default.removeItem(
                 at: url.appendingPathComponent("distribution.json")
             )
+            try? FileManager.default.removeItem(at: failureOfDistribution)
             return
         }
         try exclusively {
@@ -61,12 +62,22 @@ extension Comparison {
                     ReadableJSON.data(record),
                     to: url.appendingPathComponent("distribution.json")
                 )
+                try? FileManager.default.removeItem(at: failureOfDistribution)
             } catch let error as InterruptedError {
                 throw error
             } catch {
                 observer.warn("distribution: \(error)")
+                // The page says it, too.
+                try AtomicFile.write(
+                    ReadableJSON.data(["error": "\(error)"]),
+                    to: failureOfDistribution
+                )
             }
         }
+    }
+
+    private var failureOfDistribution: URL {
+        url.appendingPathComponent("distribution-failed.json")
     }
 
     private var distributionCount: Int {

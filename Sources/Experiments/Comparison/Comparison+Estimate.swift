@@ -104,6 +104,7 @@ extension Comparison {
             let recipe = Comparison.timing(unit.recipe)
             let key = "\(unit.work) \(try recipe.yaml())"
             if measured[key] == nil {
+                try announce(unit.key)
                 let place = scratch.appendingPathComponent("\(measured.count)")
                 // Its network is a unit of its own; a file in its place is enough to leave it out.
                 if unit.needs.contains(where: { plan.unit($0)?.work == .features }) {
@@ -126,6 +127,12 @@ extension Comparison {
                 isFinished: false
             )
         }
+    }
+
+    /// Tells what is measured next: at full size a few steps take minutes.
+    private func announce(_ work: String) throws {
+        if environment.isInterrupted() { throw InterruptedError() }
+        observer.note("measuring \(work)")
     }
 
     /// The recipe without what changes no time, so that one measurement serves many units.
@@ -164,6 +171,7 @@ extension Comparison {
                     secondsEach: done.reduce(0) { $0 + $1.seconds } / Double(done.count)
                 )
             }
+            try announce(group.name)
             var recipe = plan.grid.recipe
             recipe.evaluate = first.recipe.evaluate
             let pipeline = try pipeline(

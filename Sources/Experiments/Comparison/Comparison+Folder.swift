@@ -22,18 +22,25 @@ extension Comparison {
 
     /// The result of a cell; nil until it is there.
     func result(of cell: GridCell) -> EvaluationResult? {
-        let found = read("results.json", in: folder(of: cell), as: RunResults.self)?.results.first
-        // One that was trained for other epochs, in an earlier state of the grid, is not this cell's.
+        storedResult(of: cell).flatMap { fits($0, cell) ? $0 : nil }
+    }
+
+    private func storedResult(of cell: GridCell) -> EvaluationResult? {
+        read("results.json", in: folder(of: cell), as: RunResults.self)?.results.first
+    }
+
+    /// Whether a result is a cell's: one that was trained for other epochs, in an earlier state of
+    /// the grid, is not.
+    func fits(_ result: EvaluationResult, _ cell: GridCell) -> Bool {
         let settings = cell.recipe.evaluate
-        guard let found, let usual = try? EvaluationProtocol.named(settings.evaluationProtocol)
-        else {
-            return nil
+        guard let usual = try? EvaluationProtocol.named(settings.evaluationProtocol) else {
+            return false
         }
         let epochs =
             settings.epochs > 0
             ? settings.epochs
-            : usual.epochs(imagesPerClass: cell.imagesPerClass, classCount: found.classes)
-        return found.epochs == epochs ? found : nil
+            : usual.epochs(imagesPerClass: cell.imagesPerClass, classCount: result.classes)
+        return result.epochs == epochs
     }
 
     /// What a cell failed with.
@@ -50,7 +57,16 @@ extension Comparison {
     func requireOwnFolder() throws {
         let resolved = url.appendingPathComponent("grid.resolved.yaml")
         guard let old = try? String(contentsOf: resolved, encoding: .utf8) else { return }
-        try requireSame(Grid.read(yaml: old, name: resolved.path))
+        let before = try Grid.read(yaml: old, name: resolved.path)
+        let lines = try differences(from: before) + differingEpochs()
+        guard lines.isEmpty else {
+            throw RunError(
+                .otherRecipe,
+                "The folder \(url.path) belongs to another grid. These settings differ:\n"
+                    + lines.joined(separator: "\n")
+                    + "\nUse another --output or the same settings."
+            )
+        }
     }
 
     /// Makes the folder, and writes down the grid as it is now.
@@ -71,7 +87,7 @@ extension Comparison {
 
     /// Methods, networks, seeds and varied values may come and go; what all cells have in common may
     /// not change, since finished cells stay.
-    private func requireSame(_ old: Grid) throws {
+    private func differences(from old: Grid) throws -> [String] {
         var differences = RunFolder.differences(
             try old.recipe.yaml(),
             try plan.grid.recipe.yaml()
@@ -84,19 +100,23 @@ extension Comparison {
                     + "from the largest)"
             )
         }
-        for network in old.networks where plan.grid.networks.contains(network) {
-            let (before, now) = (old.epochs(of: network), plan.grid.epochs(of: network))
-            if before != now {
-                differences.append("  epochs.\(network): \(before) there, \(now) here")
-            }
+        return differences
+    }
+
+    /// Cells of the folder that were trained for other epochs, also those of networks that the grid
+    /// did without for a while.
+    private func differingEpochs() -> [String] {
+        let lines = plan.cells.compactMap { cell -> String? in
+            let file = folder(of: cell).appendingPathComponent("recipe.resolved.yaml")
+            let now = cell.recipe.evaluate.epochs
+            let before =
+                (try? Recipe.read(file))?.evaluate.epochs
+                ?? storedResult(of: cell).flatMap { fits($0, cell) ? now : $0.epochs }
+            guard let before, before != now else { return nil }
+            return "  epochs.\(cell.network) for \(cell.imagesPerClass) images per class: "
+                + "\(before) there, \(now) here"
         }
-        guard !differences.isEmpty else { return }
-        throw RunError(
-            .otherRecipe,
-            "The folder \(url.path) belongs to another grid. These settings differ:\n"
-                + differences.joined(separator: "\n")
-                + "\nUse another --output or the same settings."
-        )
+        return Set(lines).sorted()
     }
 
     /// Tells, before any work starts, what some of it will fail for: too few images, weights that are
@@ -128,21 +148,11 @@ extension Comparison {
         }
     }
 
-    /// Makes sure, before any work starts, that all methods and networks exist and fit.
-    func requireKnownMethods() throws {
-        let baselines = plan.grid.methods.filter { $0 != Grid.ownMethod }
-        let unknown = baselines.filter { BaselineMethod(rawValue: $0) == nil }
-        guard unknown.isEmpty else {
-            let known = [Grid.ownMethod] + BaselineMethod.allCases.map(\.rawValue)
-            throw RunError(
-                .invalidSettings,
-                "methods: \(unknown.joined(separator: ", ")) cannot be compared: expected some of "
-                    + known.joined(separator: ", ") + "."
-            )
-        }
+    /// Makes sure, before any work starts, that all methods and networks fit the data.
+    func requireFittingMethods() throws {
         try inScratch { pipeline in
             try pipeline.requireEvaluation()
-            try pipeline.requireKnown(baselines)
+            try pipeline.requireKnown(plan.grid.methods.filter { $0 != Grid.ownMethod })
         }
     }
 

@@ -24,6 +24,7 @@ public final class Comparison {
     private let threadCount = Engine.threadCount
     private var loadedData: [String: RunData] = [:]
     private var failedUnits: [String: any Error] = [:]
+    private var reasonOfWaiting: String?
 
     /// What has become of a grid.
     public struct Summary: Sendable, Equatable {
@@ -56,7 +57,7 @@ public final class Comparison {
         self.url = url
         self.environment = environment
         self.observer = observer
-        try requireKnownMethods()
+        try requireFittingMethods()
         try requireOwnFolder()
     }
 
@@ -109,11 +110,13 @@ public final class Comparison {
         }
         while !pending.isEmpty {
             var busy = [GridCell]()
+            var reason: RunError?
             for cell in pending {
                 do {
                     try compute(cell)
                 } catch let error as RunError where error.code == .locked {
                     busy.append(cell)
+                    reason = error
                 } catch  where Comparison.isInterruption(error) {
                     // `distill report` makes tables of what there is.
                     try gather()
@@ -123,7 +126,7 @@ public final class Comparison {
                 }
             }
             pending = busy
-            if !pending.isEmpty { try wait() }
+            if let reason { try wait(reason) }
         }
         try finish()
     }
@@ -144,7 +147,7 @@ public final class Comparison {
             do {
                 try compute(cell)
             } catch let error as RunError where error.code == .locked {
-                try wait()
+                try wait(error)
             } catch  where Comparison.isInterruption(error) {
                 throw InterruptedError()
             }
@@ -182,7 +185,12 @@ public final class Comparison {
     }
 
     /// Another process works on what is needed.
-    private func wait() throws {
+    ///
+    /// - Parameter reason: Which one, and where; it is told once.
+    /// - Throws: `InterruptedError` after a signal.
+    private func wait(_ reason: RunError) throws {
+        if reason.description != reasonOfWaiting { observer.note("Waiting: \(reason)") }
+        reasonOfWaiting = reason.description
         for _ in 0..<10 {
             if environment.isInterrupted() { throw InterruptedError() }
             Thread.sleep(forTimeInterval: 0.05)

@@ -83,8 +83,9 @@ extension Grid {
         case "networks": networks = try decoded([String].self)
         case "epochs":
             epochs = try decoded(
-                [String: Int].self,
-                expected: "networks with numbers, such as {resnet-18: 40}."
+                [String: Epochs].self,
+                expected: "networks with numbers, such as {resnet-18: 40}, or {resnet-18: {10: 40, "
+                    + "50: 20}} by images per class."
             )
         case "seeds": seeds = try decoded([Int].self)
         case "vary": vary = try Grid.groups(value, name: name)
@@ -171,8 +172,8 @@ extension Grid {
             (Node("seeds"), list(seeds.map(String.init))),
         ]
         if !epochs.isEmpty {
-            let numbers = epochs.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
-            pairs.append((Node("epochs"), Node(numbers.map { (Node($0.0), Node($0.1)) })))
+            let numbers = epochs.sorted { $0.key < $1.key }
+            pairs.append((Node("epochs"), Node(numbers.map { (Node($0.key), $0.value.node) })))
         }
         if !vary.isEmpty {
             let groups = vary.map { group in
@@ -187,5 +188,29 @@ extension Grid {
             if let node = try Yams.compose(yaml: text) { pairs.append((Node(key), node)) }
         }
         return try Yams.serialize(node: Node(pairs), width: -1)
+    }
+}
+
+extension Grid.Epochs: Decodable {
+    /// A number, or numbers by images per class.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let number = try? container.decode(Int.self) {
+            self = .always(number)
+        } else {
+            self = .byImagesPerClass(try container.decode([Int: Int].self))
+        }
+    }
+
+    fileprivate var node: Node {
+        switch self {
+        case .always(let number): Node("\(number)")
+        case .byImagesPerClass(let numbers):
+            Node(
+                numbers.sorted { $0.key < $1.key }.map { (Node("\($0.key)"), Node("\($0.value)")) },
+                .implicit,
+                .flow
+            )
+        }
     }
 }

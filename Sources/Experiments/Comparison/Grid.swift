@@ -32,6 +32,23 @@ public struct Grid: Sendable, Equatable {
         public init() {}
     }
 
+    /// Epochs of the trainings of one network.
+    public enum Epochs: Sendable, Equatable {
+        /// The same for every number of images.
+        case always(Int)
+        /// By images per class, since fewer images are seen more often for the same number of
+        /// steps; for a number that is not here those of the recipe.
+        case byImagesPerClass([Int: Int])
+
+        /// Those for a number of images per class; nil for those of the recipe.
+        func number(imagesPerClass: Int) -> Int? {
+            switch self {
+            case .always(let number): number
+            case .byImagesPerClass(let numbers): numbers[imagesPerClass]
+            }
+        }
+    }
+
     /// Name of the folder of the comparison.
     public var name = "comparison"
     /// What all cells have in common: the data, the model, every setting that is not varied.
@@ -44,7 +61,7 @@ public struct Grid: Sendable, Equatable {
     public var networks = ["convnet-3"]
     /// Epochs of some of the networks, instead of the recipe's `evaluate.epochs`: large networks
     /// take much longer for one, and need fewer.
-    public var epochs: [String: Int] = [:]
+    public var epochs: [String: Epochs] = [:]
     /// The seeds of these networks: one training for each.
     public var seeds = [0, 1, 2]
     /// Options of the recipe that are varied.
@@ -60,8 +77,8 @@ public struct Grid: Sendable, Equatable {
     /// The method that a recipe is about, beside its baselines.
     static let ownMethod = "minimax"
 
-    /// Epochs of a network; 0 for those of the protocol.
-    func epochs(of network: String) -> Int { epochs[network] ?? recipe.evaluate.epochs }
+    /// Everything that can be compared.
+    private static let knownMethods = [ownMethod] + BaselineMethod.allCases.map(\.rawValue)
 
     /// Makes sure that the lists make sense.
     func validate() throws(RecipeError) {
@@ -71,6 +88,12 @@ public struct Grid: Sendable, Equatable {
         try require(
             !methods.isEmpty && Set(methods).count == methods.count,
             "methods is \(methods): expected one or more different methods."
+        )
+        let unknown = methods.filter { !Grid.knownMethods.contains($0) }
+        try require(
+            unknown.isEmpty,
+            "methods: \(unknown.joined(separator: ", ")) cannot be compared: expected some of "
+                + Grid.knownMethods.joined(separator: ", ") + "."
         )
         try require(
             !imagesPerClass.isEmpty && imagesPerClass.allSatisfy { $0 > 0 }
@@ -84,12 +107,25 @@ public struct Grid: Sendable, Equatable {
         for network in networks {
             do { _ = try NetworkName(network) } catch { throw RecipeError("networks: \(error)") }
         }
-        for (network, number) in epochs {
+        for (network, epochs) in epochs {
             try require(
                 networks.contains(network),
                 "epochs: \(network) is not among the networks \(networks.joined(separator: ", "))."
             )
-            try require(number > 0, "epochs: \(network): \(number): expected a number from 1.")
+            let numbers: [Int]
+            switch epochs {
+            case .always(let number): numbers = [number]
+            case .byImagesPerClass(let found):
+                numbers = Array(found.values)
+                for count in found.keys where !imagesPerClass.contains(count) {
+                    throw RecipeError(
+                        "epochs: \(network): \(count) is not among imagesPerClass \(imagesPerClass)."
+                    )
+                }
+            }
+            for number in numbers {
+                try require(number > 0, "epochs: \(network): \(number): expected a number from 1.")
+            }
         }
         try require(
             epochs.isEmpty || !vary.joined().contains { $0.path == "evaluate.epochs" },

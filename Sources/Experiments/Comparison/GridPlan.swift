@@ -16,7 +16,7 @@ public struct GridCell: Sendable, Equatable {
     /// method depends on.
     public let variation: [String: String]
     /// The settings of the evaluation.
-    let recipe: Recipe
+    package let recipe: Recipe
     /// The unit that makes the images.
     let unit: String
 }
@@ -79,7 +79,7 @@ public struct GridPlan: Sendable {
                                 seed: seed,
                                 variation: differing,
                                 evaluating: recipe,
-                                epochs: grid.epochs[network],
+                                epochs: grid.epochs[network]?.number(imagesPerClass: count),
                                 madeBy: unit,
                                 count: made
                             )

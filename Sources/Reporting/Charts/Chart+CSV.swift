@@ -55,24 +55,12 @@ extension Chart {
         }
         var lines = [header.map(Self.quoted).joined(separator: ",")]
 
-        // Of two values of a line at one position the last counts; clouds of points keep all.
-        let points = series.map { series in
-            Dictionary(series.points.map { ($0.x, [$0]) }) {
-                [.points, .path].contains(series.mark) ? $0 + $1 : $1
-            }
-        }
-        let rows = positions.enumerated().flatMap { row, position in
-            (0..<max(1, points.map { $0[position]?.count ?? 0 }.max() ?? 1)).map {
-                (row, position, $0)
-            }
-        }
-        for (row, position, place) in rows {
+        for row in rows {
             var fields = [
-                x.categories.isEmpty ? Self.digits(position) : Self.quoted(x.categories[row])
+                x.categories.isEmpty
+                    ? Self.digits(row.position) : Self.quoted(x.categories[Int(row.position)])
             ]
-            for (points, columns) in zip(points, columns) {
-                let here = points[position] ?? []
-                let point = place < here.count ? here[place] : nil
+            for (point, columns) in zip(row.points, columns) {
                 fields.append(Self.digits(point?.y))
                 if columns.deviation != nil { fields.append(Self.digits(point?.deviation)) }
                 for index in columns.samples.indices {
@@ -85,6 +73,30 @@ extension Chart {
             lines.append(fields.joined(separator: ","))
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The points of every series at one position, where there are any.
+    private var rows: [(position: Double, points: [Point?])] {
+        // A path is drawn in the order of its points, which need not be that of the axis.
+        if series.contains(where: { $0.mark == .path }) {
+            return series.indices.flatMap { index in
+                series[index].points.map { point in
+                    (point.x, series.indices.map { $0 == index ? point : nil })
+                }
+            }
+        }
+        // Of two values of a line at one position the last counts; clouds of points keep all.
+        let points = series.map { series in
+            Dictionary(series.points.map { ($0.x, [$0]) }) {
+                series.mark == .points ? $0 + $1 : $1
+            }
+        }
+        return positions.flatMap { position in
+            let here = points.map { $0[position] ?? [] }
+            return (0..<max(1, here.map(\.count).max() ?? 1)).map { place in
+                (position, here.map { place < $0.count ? $0[place] : nil })
+            }
+        }
     }
 
     private static func digits(_ value: Double?) -> String {

@@ -188,10 +188,13 @@ extension Chart {
                         + "fillstyle solid 1 noborder \(fill) \(title)"
                 )
             }
-            if let label = columns.label, showsLabels {
+            if let label = columns.label {
+                // Of a path only the end is labelled, so that several near each other can be read.
+                let end = rowsBefore(index) + series.points.count - 1
+                let rows = series.mark == .path ? "every ::\(end)::\(end) " : ""
                 pieces.append(
-                    "\(file)\(columns.value):(stringcolumn(\(label))) with labels offset 0,0.9 "
-                        + "font ',11' notitle"
+                    "'\(name).csv' skip 1 \(rows)using \(position(index)):\(columns.value)"
+                        + ":(stringcolumn(\(label))) with labels offset 0,0.9 font ',11' notitle"
                 )
             }
             if series.mark == .bars, isLegible { pieces += sampleMarks(index, columns) }
@@ -206,6 +209,11 @@ extension Chart {
             if series.mark == .bars, isLegible { pieces.append(valueMark(index, columns)) }
             return pieces
         }
+    }
+
+    /// Rows of the CSV file before those of a path.
+    private func rowsBefore(_ index: Int) -> Int {
+        series[..<index].reduce(0) { $0 + $1.points.count }
     }
 
     private var hasSizes: Bool {

@@ -121,8 +121,6 @@ package struct Chart: Equatable, Sendable {
     package var levels: [Level] = []
     /// What the sizes of points mean, where they have any.
     package var sizeTitle = "size"
-    /// Whether the labels of points are drawn; the CSV file has them in any case.
-    package var showsLabels = true
     /// Width in CSS pixels; narrow enough that a telephone shows it almost unscaled.
     package var width = 480
     /// Height in CSS pixels: that of the plot, and of the rows of the key above it.

@@ -4,11 +4,8 @@ enum ComparisonFigures {
     static func costs(_ groups: [ComparisonGroup]) -> [Chart] {
         networks(groups).compactMap { network in
             let own = groups.filter { $0.network == network && $0.variation.isEmpty }
-            let counts = Dictionary(grouping: own, by: \.method).values
-                .map { $0.map(\.imagesPerClass).sorted() }
-            // Methods with the same numbers of images need no number at every point.
-            let common = Set(counts).count == 1 ? counts.first : nil
-            let series = series(own) { group in
+                .sorted { $0.imagesPerClass < $1.imagesPerClass }
+            let series = series(own, mark: .path) { group in
                 guard let cost = group.distillation, cost.seconds > 0 else { return nil }
                 return Chart.Point(
                     cost.seconds,
@@ -17,13 +14,16 @@ enum ComparisonFigures {
                     label: "\(group.imagesPerClass)"
                 )
             }
-            guard !series.isEmpty else { return nil }
+            let points = series.flatMap(\.points)
+            // A single point has nothing to be compared with.
+            guard points.count > 1 else { return nil }
             var chart = Chart(
                 name: "accuracy-time-\(network)",
                 title: "Accuracy of \(Names.network(network)) against the time of distillation",
                 caption: """
-                    \(points(common)) The larger a point, the more memory. Further left and higher is \
-                    better.
+                    A point for each method and number of images per class, joined by rising number; \
+                    the last number stands at its point. \(memory(points))Further left \
+                    and higher is better.
                     """,
                 summary: summary(own) { group in
                     group.distillation.map {
@@ -32,29 +32,19 @@ enum ComparisonFigures {
                 },
                 x: .init("time of distillation", unit: "s", isLogarithmic: true),
                 y: .init("accuracy", unit: "%"),
-                series: series.map { series in
-                    var series = series
-                    series.mark = .path
-                    return series
-                }
+                series: series
             )
-            chart.showsLabels = common == nil
             chart.sizeTitle = "peak memory (GB)"
             return chart
         }
     }
 
-    /// What a point of the figure of costs is, where all methods have these numbers of images, or
-    /// different ones.
-    private static func points(_ counts: [Int]?) -> String {
-        guard let counts else {
-            return "A point for each method and number of images per class, which stands beside it."
-        }
-        let numbers = Words.list(counts.map(String.init))
-        return counts.count == 1
-            ? "A point for each method, with \(numbers) images per class."
-            : "A point for each method with \(numbers) images per class, joined in the order of their "
-                + "times."
+    /// What the areas of points say.
+    private static func memory(_ points: [Chart.Point]) -> String {
+        let sizes = points.compactMap { $0.size.map { $0 * 1e9 } }
+        guard let least = sizes.min(), let most = sizes.max() else { return "" }
+        return "The larger a point, the more memory, from \(Words.bytes(least)) to "
+            + "\(Words.bytes(most)). "
     }
 
     /// Accuracy against images per class: a line a method.
@@ -124,9 +114,10 @@ enum ComparisonFigures {
         return groups.filter { $0.network == first && $0.variation.isEmpty }
     }
 
-    /// A series a method, in the order of every table.
+    /// A series a method, in the order of every table; a path has its points in that of the groups.
     private static func series(
         _ groups: [ComparisonGroup],
+        mark: Chart.Mark = .lineWithPoints,
         _ point: (ComparisonGroup) -> Chart.Point?
     ) -> [Chart.Series] {
         Set(groups.map(\.method)).sorted().compactMap { method in
@@ -135,8 +126,8 @@ enum ComparisonFigures {
             return Chart.Series(
                 method.shortName,
                 color: method.color,
-                mark: .lineWithPoints,
-                points: points.sorted { $0.x < $1.x }
+                mark: mark,
+                points: mark == .path ? points : points.sorted { $0.x < $1.x }
             )
         }
     }

@@ -12,10 +12,12 @@ package struct ComparisonFile: Decodable, Sendable {
         package var unit: String?
         /// What making its images took.
         package var distillation: Distillation?
+        /// What measured it.
+        package var provenance: Provenance?
 
         private enum CodingKeys: String, CodingKey {
             case key = "cell"
-            case variation, unit, distillation
+            case variation, unit, distillation, provenance
         }
 
         package init(from decoder: any Decoder) throws {
@@ -26,7 +28,17 @@ package struct ComparisonFile: Decodable, Sendable {
                 try container.decodeIfPresent([String: String].self, forKey: .variation) ?? [:]
             unit = try container.decodeIfPresent(String.self, forKey: .unit)
             distillation = try container.decodeIfPresent(Distillation.self, forKey: .distillation)
+            provenance = try container.decodeIfPresent(Provenance.self, forKey: .provenance)
         }
+    }
+
+    /// The program and the machine that measured a cell.
+    package struct Provenance: Decodable, Hashable, Sendable {
+        package var version: String
+        package var commit: String
+        package var libtorch: String
+        package var cpuCapability: String
+        package var threads: Int
     }
 
     /// Time and memory of making the images of a cell, its share of shared work included.
@@ -59,6 +71,8 @@ package struct ComparisonFile: Decodable, Sendable {
     }
 
     package var name: String
+    /// By what images are compared in the figure of the distribution; `none` for no figure.
+    package var distribution: String?
     /// The varied settings as they are in the grid's own recipe.
     package var base: [String: String]
     package var results: [Cell]

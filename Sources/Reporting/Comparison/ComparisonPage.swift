@@ -51,6 +51,13 @@ struct ComparisonPage {
         var memory: String
     }
 
+    struct Origin {
+        var cells: String
+        var program: String
+        var machine: String
+        var test: String
+    }
+
     struct Problem {
         var cell: String
         var error: String
@@ -65,9 +72,13 @@ struct ComparisonPage {
     var legend: String
     var figures: [FigureGroupView]
     var hasFigures: Bool
+    var gallery: GallerySection?
     var published: Published?
     var units: [Unit]
     var hasUnits: Bool
+    /// What the cells were measured by and on, a row for each that differs.
+    var origins: [Origin]
+    var hasOrigins: Bool
     var problems: [Problem]
     var hasProblems: Bool
     var grid: String?
@@ -79,19 +90,24 @@ struct ComparisonPage {
         file: ComparisonFile,
         tables: [(title: String, table: ComparisonTable)],
         figures: [FigureGroupView],
+        gallery: GallerySection?,
         published: PublishedNumbers?,
-        grid: String?
+        grid: String?,
+        gaps reasons: [String]
     ) {
         name = file.name
         let total = file.results.count + file.failed.count + file.missing.count
         subtitle = "\(Words.count(file.results.count)) of \(Words.count(total, "cell")) measured"
         styleSheet = StyleSheet.css
-        findings = tables.first { !$0.table.hasSettings }.map { Self.findings($0.table) } ?? []
-        gaps = Self.gaps(file, figures)
+        findings = tables.flatMap { ComparisonFindings.sentences($0.table) }
+        gaps = Self.gaps(file, figures) + reasons
         self.tables = tables.map { Self.table($0.title, $0.table) }
         legend = tables.first.map { ComparisonText.legend($0.table) } ?? ""
         self.figures = figures
         hasFigures = !figures.isEmpty
+        self.gallery = gallery
+        origins = Self.origins(file)
+        hasOrigins = !origins.isEmpty
         self.published = published.map(Self.published)
         units = file.shared.filter { !$0.costs.isEmpty }.map { unit in
             Unit(
@@ -123,14 +139,14 @@ struct ComparisonPage {
                 Table.Row(
                     leads: ["\(row.imagesPerClass)", Names.network(row.network)]
                         + (table.hasSettings ? [row.settings] : []),
-                    cells: row.entries.map(cell)
+                    cells: row.entries.map { cell($0, outOf: table.mostValues) }
                 )
             },
             isWide: table.methods.count + (table.hasSettings ? 3 : 2) > 8
         )
     }
 
-    private static func cell(_ entry: ComparisonTable.Entry?) -> Table.Cell {
+    private static func cell(_ entry: ComparisonTable.Entry?, outOf most: Int) -> Table.Cell {
         guard let entry else { return .init(text: "–", mark: "", remark: "", isBest: false) }
         let (mark, remark) =
             switch entry.verdict {
@@ -139,53 +155,57 @@ struct ComparisonPage {
             case .noise: ("≈", "not to be told from the highest")
             case .unknown: ("?", "a single \(entry.group.spread.singular)")
             }
-        return .init(text: entry.text, mark: mark, remark: remark, isBest: entry.verdict == .best)
+        return .init(
+            text: entry.text + entry.remark(outOf: most),
+            mark: mark,
+            remark: remark,
+            isBest: entry.verdict == .best
+        )
     }
 
-    /// Who wins how often, and every row in a sentence while there are few.
-    private static func findings(_ table: ComparisonTable) -> [String] {
-        let rows = table.rows.map { $0.entries.compactMap { $0 } }.filter { $0.count > 1 }
-        guard !rows.isEmpty else { return [] }
-        var sentences: [String] = []
-        let winners = Dictionary(grouping: rows.compactMap { $0.first { $0.verdict == .best } }) {
-            $0.group.method
+    /// Cells by what measured them, the largest part first.
+    private static func origins(_ file: ComparisonFile) -> [Origin] {
+        struct Key: Hashable {
+            var provenance: ComparisonFile.Provenance?
+            var device: String?
+            var precision: String?
+            var images: Int?
+            var fingerprint: String?
         }
-        let counts = winners.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }
-            .map { "\($0.key.shortName) in \($0.value.count)" }
-        sentences.append(
-            "Of \(Words.count(rows.count, "comparison")), the highest mean is that of "
-                + "\(Words.list(counts))."
-        )
-        let clear = rows.count { row in
-            row.allSatisfy { $0.verdict == .best || $0.verdict == .lower }
-        }
-        let unknown = rows.count { row in row.contains { $0.verdict == .unknown } }
-        if unknown == rows.count {
-            sentences.append(
-                "With single \(table.spread.plural) nothing is known about the spread: differences "
-                    + "may be chance."
-            )
-        } else {
-            sentences.append(
-                """
-                In \(clear == 0 ? "none" : "\(clear)") of them it is above every other method by more than the \(table.spread.plural) explain; \
-                in the rest the difference to at least one other method may be noise.
-                """
+        let parts = Dictionary(grouping: file.results) { cell in
+            Key(
+                provenance: cell.provenance,
+                device: cell.result.device,
+                precision: cell.result.precision,
+                images: cell.result.test?.images,
+                fingerprint: cell.result.test?.fingerprint
             )
         }
-        guard table.rows.count <= 6 else { return sentences }
-        for row in table.rows {
-            let entries = row.entries.compactMap { $0 }.sorted { $0.group.mean > $1.group.mean }
-            let parts = entries.map {
-                "\($0.group.method.shortName) "
-                    + Words.percent($0.group.mean, deviation: $0.group.deviation)
+        return parts.sorted {
+            ($1.value.count, $0.value[0].key) < ($0.value.count, $1.value[0].key)
+        }
+        .map { key, cells in
+            let program = key.provenance.map {
+                "distill \($0.version), commit \($0.commit.prefix(12)), libtorch \($0.libtorch)"
             }
-            sentences.append(
-                "\(Names.network(row.network)) with \(Words.count(row.imagesPerClass, "image")) per "
-                    + "class: \(Words.list(parts))."
+            let machine = [
+                key.device,
+                key.provenance.map {
+                    "\($0.cpuCapability), \(Words.count($0.threads, "thread"))"
+                },
+                key.precision,
+            ].compactMap { $0 }
+            let test = [
+                key.images.map { Words.count($0, "image") },
+                key.fingerprint.map { "fingerprint \($0.prefix(12))" },
+            ].compactMap { $0 }
+            return Origin(
+                cells: Words.count(cells.count),
+                program: program ?? "not recorded",
+                machine: machine.isEmpty ? "not recorded" : machine.joined(separator: ", "),
+                test: test.isEmpty ? "not recorded" : test.joined(separator: ", ")
             )
         }
-        return sentences
     }
 
     private static func gaps(_ file: ComparisonFile, _ figures: [FigureGroupView]) -> [String] {
@@ -198,6 +218,17 @@ struct ComparisonPage {
         }
         if !file.failed.isEmpty {
             gaps.append("\(Words.count(file.failed.count, "cell")) failed; the reasons are below.")
+        }
+        let different: [(String, Set<String>)] = [
+            ("devices", Set(file.results.compactMap(\.result.device))),
+            ("precisions", Set(file.results.compactMap(\.result.precision))),
+            ("test images", Set(file.results.compactMap(\.result.test?.fingerprint))),
+        ]
+        for (name, values) in different where values.count > 1 {
+            gaps.append(
+                "Cells were measured with different \(name) (\(Words.list(values.map { String($0.prefix(12)) }.sorted()))): "
+                    + "means over them mix what may not be comparable."
+            )
         }
         let failure = figures.flatMap(\.figures).compactMap(\.failure).first
         if let failure {

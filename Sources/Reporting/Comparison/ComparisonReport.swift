@@ -80,6 +80,10 @@ public struct ComparisonReport: Sendable {
             "comparison.tex"
         )
         let writer = FigureWriter(folder: url.appending(path: "figures"), gnuplot: gnuplot)
+        let figures = self.figures
+        try writer.removeAll(
+            but: Set(figures.flatMap { $0.charts + $0.details }.map(\.name))
+        )
         let page = ComparisonPage(
             url: url,
             file: file,
@@ -92,10 +96,44 @@ public struct ComparisonReport: Sendable {
                     details: try group.details.map(writer.view)
                 )
             },
+            gallery: try GallerySection(gallery),
             published: published,
-            grid: grid
+            grid: grid,
+            gaps: missingDistribution.map { [$0] } ?? []
         )
+
         return try save(page.html(), "comparison.html")
+    }
+
+    /// The largest set of each method, in the settings of the grid's own recipe.
+    private var gallery: GallerySection.Source {
+        let own = file.results.filter(\.variation.isEmpty)
+        let sets = Set(own.map(\.result.method)).compactMap { method -> ImageSet? in
+            let largest = own.filter { $0.result.method == method }
+                .max { $0.result.imagesPerClass < $1.result.imagesPerClass }
+            guard let unit = largest?.unit else { return nil }
+            return ["surrogate", "baselines/\(method)"].lazy.compactMap {
+                ImageSet(method: method, place: "shared/\(unit)/\($0)", in: url)
+            }.first
+        }
+        return .init(
+            url: url,
+            sets: sets.sorted { Method($0.method) < Method($1.method) },
+            ownMethod: "minimax"
+        )
+    }
+
+    /// Why there is no figure of the distribution, where the grid asks for one.
+    private var missingDistribution: String? {
+        guard distribution == nil, let features = file.distribution, features != "none" else {
+            return nil
+        }
+        struct Failure: Decodable { var error: String }
+        let failed = RunFile(url: url.appending(path: "distribution-failed.json"))
+        let reason = failed.exists ? try? failed.decoded(Failure.self).error : nil
+        return reason.map { "The figure of the distribution could not be made: \($0)" }
+            ?? "The figure of the distribution is made when all cells have been tried, by "
+            + "`distill compare` without --cell."
     }
 
     /// The tables as text for a terminal.

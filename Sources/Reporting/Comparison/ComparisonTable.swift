@@ -25,6 +25,12 @@ package struct ComparisonTable: Sendable {
             let mean = Words.points(group.mean)
             return group.deviation.map { "\(mean) ± \(Words.points($0))" } ?? mean
         }
+
+        /// "(1 of 3)" behind a mean of fewer values than others of its table; else nothing.
+        package func remark(outOf most: Int) -> String {
+            let count = group.values.count
+            return count < most ? " (\(count) of \(most))" : ""
+        }
     }
 
     /// A line of the table.
@@ -66,6 +72,11 @@ package struct ComparisonTable: Sendable {
         }
     }
 
+    /// The largest number of values that an entry is the mean of.
+    package var mostValues: Int {
+        rows.flatMap(\.entries).compactMap { $0?.group.values.count }.max() ?? 0
+    }
+
     /// What the values of an entry are taken over.
     package var spread: ComparisonGroup.Spread {
         rows.flatMap(\.entries).compactMap { $0?.group.spread }.first ?? .seeds
@@ -77,22 +88,25 @@ package struct ComparisonTable: Sendable {
     }
 
     /// How the networks are trained: "gu-hard-28+epochs=40 (ConvNet-3, ResNet-18)", one protocol
-    /// after the other.
+    /// after the other; "(ResNet-18 on 10, 20 images a class)" where it depends on their number.
     package var protocols: String {
-        var networks = [(name: String, networks: [String])]()
-        for group in rows.flatMap(\.entries).compactMap({ $0?.group }) {
-            guard let name = group.protocolName else { continue }
-            let network = Names.network(group.network)
-            if let place = networks.firstIndex(where: { $0.name == name }) {
-                if !networks[place].networks.contains(network) {
-                    networks[place].networks.append(network)
+        let groups = rows.flatMap(\.entries).compactMap { $0?.group }
+        let names = groups.compactMap(\.protocolName).withoutRepetitions
+        return names.map { name in
+            let own = groups.filter { $0.protocolName == name }
+            let networks = own.map(\.network).withoutRepetitions.map { network in
+                let word = Names.network(network)
+                let isTheOnlyOne = groups.allSatisfy {
+                    $0.network != network || [name, nil].contains($0.protocolName)
                 }
-            } else {
-                networks.append((name, [network]))
+                if isTheOnlyOne { return word }
+                let counts = own.filter { $0.network == network }.map(\.imagesPerClass)
+                return "\(word) on \(Set(counts).sorted().map(String.init).joined(separator: ", "))"
+                    + " images a class"
             }
+            return "\(name) (\(networks.joined(separator: ", ")))"
         }
-        return networks.map { "\($0.name) (\($0.networks.joined(separator: ", ")))" }
-            .joined(separator: "; ")
+        .joined(separator: "; ")
     }
 
     /// The grid's own recipe: every row compares the methods.
@@ -162,7 +176,8 @@ package struct ComparisonTable: Sendable {
     static func words(_ variation: [String: String], base: [String: String]) -> String {
         func words(_ settings: [String: String]) -> String {
             settings.sorted { $0.key < $1.key }
-                .map { "\(shortName($0.key)) \($0.value)" }.joined(separator: ", ")
+                .map { "\(shortName($0.key, among: base.keys)) \($0.value)" }
+                .joined(separator: ", ")
         }
         guard variation.isEmpty else { return words(variation) }
         // A long list would say less than its figures do.
@@ -170,11 +185,18 @@ package struct ComparisonTable: Sendable {
             ? "as in the recipe: \(words(base))" : "as in the recipe"
     }
 
-    /// The last part of a path, with the paper's letter where it has one.
-    static func shortName(_ path: String) -> String {
-        let last = path.split(separator: ".").last.map(String.init) ?? path
+    /// The last part of a path, with the paper's letter where it has one; more parts where another
+    /// of the varied settings ends in the same: "sample steps" and "minimax steps".
+    package static func shortName(_ path: String, among paths: some Sequence<String>) -> String {
+        let parts = path.split(separator: ".").map(String.init)
+        let others = paths.filter { $0 != path }.map { $0.split(separator: ".").map(String.init) }
+        let count = parts.indices.map { $0 + 1 }.first { count in
+            !others.contains { $0.suffix(count) == parts.suffix(count) }
+        }
         let letters = ["representativeness": "λ_r", "diversity": "λ_d"]
-        return letters[last] ?? Names.key(last).lowercased()
+        if count == 1, let letter = parts.last.flatMap({ letters[$0] }) { return letter }
+        return parts.suffix(count ?? parts.count).map { Names.key($0).lowercased() }
+            .joined(separator: " ")
     }
 
     /// Entries that compete: the best, and what the tests say of the others.
@@ -201,12 +223,8 @@ package struct ComparisonTable: Sendable {
     /// What is varied: the recipe's own settings, then one set of settings after the other in the
     /// order of the groups, each by its values.
     private static func variations(_ groups: [ComparisonGroup]) -> [[String: String]] {
-        let all = groups.map(\.variation).reduce(into: [[String: String]]()) {
-            if !$0.contains($1) { $0.append($1) }
-        }
-        let paths = all.map { $0.keys.sorted() }.reduce(into: [[String]]()) {
-            if !$0.contains($1) { $0.append($1) }
-        }
+        let all = groups.map(\.variation).withoutRepetitions
+        let paths = all.map { $0.keys.sorted() }.withoutRepetitions
         return all.filter(\.isEmpty)
             + paths.filter { !$0.isEmpty }.flatMap { paths in
                 all.filter { $0.keys.sorted() == paths }.sorted { first, second in
@@ -222,14 +240,18 @@ package struct ComparisonTable: Sendable {
 
     /// Images per class and networks, by rising number.
     private static func places(_ groups: [ComparisonGroup]) -> [(Int, String)] {
-        var networks: [String] = []
-        for group in groups where !networks.contains(group.network) {
-            networks.append(group.network)
-        }
+        let networks = groups.map(\.network).withoutRepetitions
         return Set(groups.map(\.imagesPerClass)).sorted().flatMap { count in
             networks.filter { network in
                 groups.contains { $0.imagesPerClass == count && $0.network == network }
             }.map { (count, $0) }
         }
+    }
+}
+
+extension Array where Element: Equatable {
+    /// Every element once, in the order of their first places.
+    fileprivate var withoutRepetitions: [Element] {
+        reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 }

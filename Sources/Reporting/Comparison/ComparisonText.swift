@@ -5,15 +5,21 @@ package enum ComparisonText {
     /// - Parameter table: The table.
     /// - Returns: A few sentences.
     package static func legend(_ table: ComparisonTable) -> String {
-        """
-        Mean accuracy on the test set in percent \(Names.epoch(table.selections)), ± the sample standard deviation \
-        over the \(table.spread.plural). \
-        \(table.spread == .draws ? "Each draw counts with the mean of its networks. " : "")\
-        Bold: the highest mean of those compared. ≈: not to be told from it \
-        (Welch's test over the \(table.spread.plural), p ≥ 0.05). \
-        ?: a single \(table.spread.singular), so nothing can be said.\
-        \(table.protocols.isEmpty ? "" : " Protocol: \(table.protocols).")
-        """
+        let count = table.mostValues
+        let isEqual = table.rows.flatMap(\.entries).allSatisfy {
+            $0.map { $0.group.values.count == count } ?? true
+        }
+        return """
+            Mean accuracy on the test set in percent \(Names.epoch(table.selections)), ± the sample standard deviation \
+            over \(Words.count(count)) \(count == 1 ? table.spread.singular : table.spread.plural)\
+            \(isEqual ? "" : " (fewer where it says so)"). \
+            \(table.spread == .draws ? "Each draw counts with the mean of its networks. "
+                : "The seeds are those of the networks, which all see the same images of a method. ")\
+            Bold: the highest mean of those compared. ≈: not to be told from it \
+            (Welch's test over the \(table.spread.plural), p ≥ 0.05). \
+            ?: a single \(table.spread.singular), so nothing can be said.\
+            \(table.protocols.isEmpty ? "" : " Protocol: \(table.protocols).")
+            """
     }
 
     private static func mark(_ verdict: ComparisonTable.Verdict) -> String {
@@ -44,8 +50,8 @@ package enum ComparisonText {
         for row in table.rows {
             let cells = row.entries.map { entry -> String in
                 guard let entry else { return "–" }
-                return entry.verdict == .best
-                    ? "**\(entry.text)**" : entry.text + mark(entry.verdict)
+                let text = entry.verdict == .best ? "**\(entry.text)**" : entry.text
+                return text + entry.remark(outOf: table.mostValues) + mark(entry.verdict)
             }
             let fields = leads(row, table).map(escapedMarkdown) + cells
             lines.append("| " + fields.joined(separator: " | ") + " |")
@@ -68,11 +74,12 @@ package enum ComparisonText {
             let cells = row.entries.map { entry -> String in
                 guard let entry else { return "--" }
                 let text = entry.text.replacing("±", with: "$\\pm$")
+                let remark = entry.remark(outOf: table.mostValues)
                 switch entry.verdict {
-                case .best: return "\\textbf{\(text)}"
-                case .lower: return text
-                case .noise: return text + "$^{\\approx}$"
-                case .unknown: return text + "$^{?}$"
+                case .best: return "\\textbf{\(text)}\(remark)"
+                case .lower: return text + remark
+                case .noise: return text + remark + "$^{\\approx}$"
+                case .unknown: return text + remark + "$^{?}$"
                 }
             }
             let fields = leads(row, table).map(escapedLaTeX) + cells

@@ -133,7 +133,7 @@ enum VariationFigures {
                 points: points.sorted { $0.x < $1.x }
             )
         }
-        let name = ComparisonTable.shortName(path)
+        let name = ComparisonTable.shortName(path, among: base.keys)
         let words = series.map { series in
             "\(series.name): "
                 + Words.list(

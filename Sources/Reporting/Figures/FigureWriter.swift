@@ -38,6 +38,26 @@ struct FigureWriter {
         return view
     }
 
+    /// Removes the files of figures that belong to an earlier state of the results.
+    ///
+    /// - Parameter names: The names of the charts that stay.
+    /// - Throws: ``ReportError`` if a file cannot be removed.
+    func removeAll(but names: Set<String>) throws {
+        let files =
+            (try? FileManager.default.contentsOfDirectory(
+                at: folder,
+                includingPropertiesForKeys: nil
+            )) ?? []
+        for file in files where ["csv", "gp", "svg", "pdf"].contains(file.pathExtension) {
+            guard !names.contains(file.deletingPathExtension().lastPathComponent) else { continue }
+            do {
+                try FileManager.default.removeItem(at: file)
+            } catch {
+                throw Self.unwritable(file, error)
+            }
+        }
+    }
+
     /// Writes a text file in one step, so that nobody ever sees half of it.
     static func write(_ text: String, to file: URL) throws {
         do {

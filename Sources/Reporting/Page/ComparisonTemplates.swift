@@ -4,7 +4,7 @@ extension Templates {
         <!DOCTYPE html>
         <html lang="en">
         <head>
-        \(head())
+        \(head(GalleryScript.policy))
         <title>{{name}}: comparison</title>
         <style>
         {{{styleSheet}}}
@@ -20,6 +20,7 @@ extension Templates {
         <a href="#summary">Summary</a>
         <a href="#tables">Tables</a>
         {{#hasFigures}}<a href="#figures">Figures</a>{{/hasFigures}}
+        {{#gallery}}<a href="#gallery">Gallery</a>{{/gallery}}
         {{#published}}<a href="#published">Published numbers</a>{{/published}}
         {{#hasUnits}}<a href="#costs">Costs</a>{{/hasUnits}}
         <a href="#grid">Grid and commands</a>
@@ -64,6 +65,9 @@ extension Templates {
         {{/figures}}
         </section>
         {{/hasFigures}}
+        {{#gallery}}
+        {{>gallery}}
+        {{/gallery}}
         {{#published}}
         <section id="published" aria-labelledby="published-heading">
         <h2 id="published-heading">Published numbers on {{dataset}}</h2>
@@ -125,8 +129,27 @@ extension Templates {
         <pre tabindex="0"><code>{{grid}}</code></pre>
         </details>
         {{/grid}}
+        {{#hasOrigins}}
+        <h3 id="origins-heading">Provenance</h3>
+        <div class="scroll" role="region" aria-labelledby="origins-heading" tabindex="0">
+        <table aria-labelledby="origins-heading">
+        <thead>
+        <tr><th scope="col">Cells</th><th scope="col">Program</th><th scope="col">Machine</th><th scope="col">Tested on</th></tr>
+        </thead>
+        <tbody>
+        {{#origins}}
+        <tr><th scope="row">{{cells}}</th><td>{{program}}</td><td>{{machine}}</td><td>{{test}}</td></tr>
+        {{/origins}}
+        </tbody>
+        </table>
+        </div>
+        {{/hasOrigins}}
         </section>
         </main>
+        {{#gallery}}
+        {{>zoom}}
+        <script>{{{script}}}</script>
+        {{/gallery}}
         </body>
         </html>
 

@@ -34,23 +34,33 @@ struct GallerySection {
     /// Bytes that all images may take in the page; the rest of it takes less than 2 MB.
     static let byteLimit = 12_000_000
 
+    /// The images of a folder that a gallery shows.
+    struct Source {
+        /// The folder in which all paths begin.
+        var url: URL
+        var sets: [ImageSet]
+        /// The method that the page is about.
+        var ownMethod: String?
+        var neighbours: NeighbourFile?
+    }
+
     /// Nothing when no images are there yet.
     ///
     /// - Throws: ``ReportError`` naming an image that cannot be read.
-    init?(_ run: RunFolder, byteLimit: Int = byteLimit) throws {
-        let sets = run.imageSets
+    init?(_ source: Source, byteLimit: Int = byteLimit) throws {
+        let sets = source.sets
         guard !sets.isEmpty else { return nil }
         let plan = GalleryPlan(
             sets,
             byteLimit: byteLimit,
-            withNeighbours: run.neighbours != nil
+            withNeighbours: source.neighbours != nil
         )
         let sources = try sets.map { try $0.sources() }
             .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
         rows = []
         var remaining = byteLimit
         for name in plan.classes {
-            let row = try Self.row(name, number: rows.count, plan, run, sources)
+            let row = try Self.row(name, number: rows.count, plan, source, sources)
             remaining -= row.byteCount
             // The plan only guesses how large scaled images are.
             if remaining < 0, !rows.isEmpty { break }
@@ -70,11 +80,11 @@ struct GallerySection {
         _ folder: String,
         number: Int,
         _ plan: GalleryPlan,
-        _ run: RunFolder,
+        _ folders: Source,
         _ sources: [String: String]
     ) throws -> Row {
         let name = Names.className(folder)
-        var reals = RealImages(run: run, side: plan.side, prefix: "real-\(number + 1)")
+        var reals = RealImages(url: folders.url, side: plan.side, prefix: "real-\(number + 1)")
         let strips = try plan.sets.map { set in
             let method = Method(set.method)
             let pictures = try plan.files(of: set, inClass: folder).enumerated().map {
@@ -91,13 +101,13 @@ struct GallerySection {
                     picture.note = "This is \(words)."
                 } else {
                     picture.origin = source.map { "It began as \($0)." } ?? ""
-                    try reals.add(run.neighbours?.images[path], to: &picture)
+                    try reals.add(folders.neighbours?.images[path], to: &picture)
                 }
                 return picture
             }
             return Strip(
                 method: method.longName,
-                isOwn: set.method == run.surrogate?.method,
+                isOwn: set.method == folders.ownMethod,
                 pictures: pictures,
                 isEmpty: pictures.isEmpty
             )
@@ -107,13 +117,13 @@ struct GallerySection {
 
     /// The real images that those of a class resemble, each once.
     private struct RealImages {
-        let run: RunFolder
+        let url: URL
         let side: Int?
         let prefix: String
         private(set) var shown: [Real] = []
 
-        init(run: RunFolder, side: Int?, prefix: String) {
-            self.run = run
+        init(url: URL, side: Int?, prefix: String) {
+            self.url = url
             self.side = side
             self.prefix = prefix
         }
@@ -129,7 +139,7 @@ struct GallerySection {
                 picture.real = known.id
                 return
             }
-            let file = run.url.appending(path: neighbour.picture)
+            let file = url.appending(path: neighbour.picture)
             guard RunFile(url: file).exists else { return }
             let real = Real(
                 id: "\(prefix)-\(shown.count + 1)",
@@ -174,6 +184,13 @@ struct GallerySection {
                 plan.files(of: set, inClass: name).map { set.path(of: $0, inClass: name) }
             }
         }
+    }
+}
+
+extension RunFolder {
+    /// What its gallery shows.
+    var gallery: GallerySection.Source {
+        .init(url: url, sets: imageSets, ownMethod: surrogate?.method, neighbours: neighbours)
     }
 }
 

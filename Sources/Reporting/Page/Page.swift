@@ -27,7 +27,7 @@ struct Page {
             run,
             figures: try AccuracyFigures.bars(run.results?.results ?? []).map(writer.view)
         )
-        gallery = try GallerySection(run)
+        gallery = try GallerySection(run.gallery)
         let log = run.metrics ?? MetricsLog()
         let groups =
             TrainingFigures.groups(log) + [AccuracyFigures.curves(log)].compactMap { $0 }

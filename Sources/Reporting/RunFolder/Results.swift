@@ -107,10 +107,13 @@ package struct AccuracyResult: Decodable, Sendable {
     package var headline: Accuracy?
     package var seconds: Double?
     package var peakMemoryBytes: Double?
+    /// Where the network was trained, and in which precision.
+    package var device: String?
+    package var precision: String?
 
     private enum CodingKeys: String, CodingKey {
         case method, imagesPerClass, network, classes, train, test, seeds, epochs, last, best
-        case selected, selection, headline, seconds, peakMemoryBytes
+        case selected, selection, headline, seconds, peakMemoryBytes, device, precision
         case protocolName = "protocol"
     }
 
