@@ -117,16 +117,21 @@ extension Pipeline {
         return try surrogateCount() * data.width * data.height * data.channels
     }
 
-    /// The time of a step: the first is slower than the others.
+    /// The time of a step, without the first, which is slower than the others.
+    ///
+    /// Where steps take long, fewer are measured: at worst the first alone.
     func secondsPerStep(_ run: (() -> Bool) throws -> Void) rethrows -> Double {
+        let start = ContinuousClock.now
         var marks = [ContinuousClock.Instant]()
         try run {
             device.synchronize()
             marks.append(.now)
-            return marks.count < 4
+            return marks.count < 4 && .now - start < .seconds(15)
         }
-        guard marks.count > 1 else { return 0 }
-        return (marks[marks.count - 1] - marks[0]) / .seconds(1) / Double(marks.count - 1)
+        guard let first = marks.first, let last = marks.last else { return 0 }
+        return marks.count > 1
+            ? (last - first) / .seconds(1) / Double(marks.count - 1)
+            : (first - start) / .seconds(1)
     }
 
     private func estimatePretraining() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {

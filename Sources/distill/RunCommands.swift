@@ -219,7 +219,7 @@ struct MakeReport: ParsableCommand {
     }
 
     private func page(_ url: URL) throws -> URL {
-        try Comparison.gather(url)
+        try Comparison.gather(url, observer: Terminal(output))
         if ComparisonReport.isComparison(url) {
             let published = try ComparisonReport.publishedDataset(url).map {
                 try PublishedNumbers(

@@ -91,6 +91,46 @@ struct GalleryBrowserTests {
         #expect(console.isEmpty, "\(console)")
     }
 
+    @Test("The page of a comparison shows the sets of its methods, with the same script")
+    func comparison() throws {
+        let browser = try #require(Browser())
+        let run = try TemporaryRun(name: "with-images")
+        let sets = [("minimax", "surrogate"), ("random", "baselines/random")]
+        let accuracy: [String: Any] = ["values": [0.5], "mean": 0.5]
+        let cells = sets.flatMap { method, _ in
+            [1, 2].map { count -> [String: Any] in
+                [
+                    "cell": "\(method)_\(count)", "method": method, "imagesPerClass": count,
+                    "network": "convnet-3", "seeds": [0], "last": accuracy, "unit": "\(method)-2",
+                ]
+            }
+        }
+        let file: [String: Any] = [
+            "name": "with-images", "base": [:], "results": cells, "failed": [], "missing": [],
+            "shared": [],
+        ]
+        try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
+        for (method, place) in sets {
+            for number in 0..<2 {
+                let image = TemporaryRun.png(width: 28, byteCount: 200)
+                try run.write(image, to: "shared/\(method)-2/\(place)/00-coat/\(number).png")
+            }
+        }
+        let page = try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+        let (elements, console) = try browser.open(page, in: run.url)
+        #expect(console.isEmpty, "\(console)")
+        #expect(
+            elements.contains("id=\"gallery\" aria-labelledby=\"gallery-heading\" class=\"live\"")
+        )
+        let images = elements.matches(of: #/alt="(Coat [^"]*)"/#).map { String($0.output.1) }
+        #expect(
+            images == [
+                "Coat 1, Random real images", "Coat 2, Random real images",
+                "Coat 1, Minimax Diffusion", "Coat 2, Minimax Diffusion",
+            ]
+        )
+    }
+
     @Test("An image is described, enlarged and left again")
     func visit() throws {
         let browser = try #require(Browser())

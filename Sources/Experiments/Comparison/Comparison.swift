@@ -61,29 +61,32 @@ public final class Comparison {
         try requireOwnFolder()
     }
 
-    private init(reading url: URL) throws {
+    private init(reading url: URL, observer: any RunObserver) throws {
         let file = url.appendingPathComponent("grid.resolved.yaml")
         plan = try GridPlan(
             Grid.read(yaml: String(contentsOf: file, encoding: .utf8), name: file.path)
         )
         self.url = url
-        environment = Pipeline.Environment(isInterrupted: { false })
-        observer = SilentObserver()
+        environment = Pipeline.Environment()
+        self.observer = observer
     }
 
     /// Writes `comparison.json` from what is finished, by whatever process, in the folder of a grid.
     ///
-    /// - Parameter url: The folder.
+    /// - Parameters:
+    ///   - url: The folder.
+    ///   - observer: Hears of another process that has to be waited for.
     /// - Returns: False if it holds no cells, as where only results were kept; then nothing is
     ///   written.
-    /// - Throws: `RecipeError` if the grid is one of another version, and if nothing can be written.
+    /// - Throws: `RecipeError` if the grid is one of another version, `InterruptedError` after a
+    ///   signal, and if nothing can be written.
     @discardableResult
-    public static func gather(_ url: URL) throws -> Bool {
+    public static func gather(_ url: URL, observer: any RunObserver) throws -> Bool {
         let needed = ["grid.resolved.yaml", "cells"].map(url.appendingPathComponent)
         guard needed.allSatisfy({ FileManager.default.fileExists(atPath: $0.path) }) else {
             return false
         }
-        try Comparison(reading: url).gather()
+        try Comparison(reading: url, observer: observer).gather()
         return true
     }
 
