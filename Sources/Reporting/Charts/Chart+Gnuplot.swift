@@ -94,7 +94,7 @@ extension Chart {
     }
 
     /// Up to so many bars have room for their values and for circles.
-    static let legibleBars = 10
+    static let legibleBars = 12
 
     private var isLegible: Bool {
         let count = bars.map { series[$0].points.count }.reduce(0, +)
@@ -109,7 +109,7 @@ extension Chart {
             + columns.samples.map { "$\($0)" }
         let top = tops.dropFirst().reduce(tops[0]) { "larger(\($0), \($1))" }
         return "'\(name).csv' skip 1 using \(position(index)):(\(top))"
-            + ":(sprintf('%.1f', $\(columns.value))) with labels offset 0,0.7 notitle"
+            + ":(sprintf('%.1f', $\(columns.value))) with labels offset 0,0.7 font ',11' notitle"
     }
 
     /// Circles for the single values of a bar, beside each other on the right of its whisker.
