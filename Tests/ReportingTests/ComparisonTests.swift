@@ -153,7 +153,11 @@ struct ComparisonTests {
             "failed": [[String: Any]](), "missing": [String](), "shared": [[String: Any]](),
         ]
         try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
-        try run.write("old", to: "figures/ablation-convnet-3.svg")
+        let mark = "# Old\n# Run in this folder: gnuplot ablation-convnet-3.gp\n"
+        try run.write(mark, to: "figures/ablation-convnet-3.gp")
+        for name in ["ablation-convnet-3", "my-own"] {
+            try run.write("old", to: "figures/\(name).svg")
+        }
         try ComparisonReport(comparison: run.url).write(gnuplot: nil)
         let markdown = try run.text("comparison.md")
         #expect(markdown.contains("| 51.0 ± 1.0 ? | **90.0** (1 of 3) |"), "\(markdown)")
@@ -163,7 +167,8 @@ struct ComparisonTests {
         #expect(page.contains("commit 0123456789ab, libtorch 2.13.0"))
         #expect(page.contains("AVX2, 2 threads"))
         #expect(page.contains("figure of the distribution is made when"))
-        #expect(try !run.names("figures").contains("ablation-convnet-3.svg"))
+        #expect(try !run.names("figures").contains { $0.hasPrefix("ablation") })
+        #expect(try run.names("figures").contains("my-own.svg"))
         try run.write(#"{"error": "no features"}"#, to: "distribution-failed.json")
         try ComparisonReport(comparison: run.url).write(gnuplot: nil)
         #expect(try run.text("comparison.html").contains("could not be made: no features"))

@@ -67,7 +67,10 @@ extension Comparison {
                 throw error
             } catch {
                 observer.warn("distribution: \(error)")
-                // The page says it, too.
+                // The page says it, too, and shows no figure of other images.
+                try? FileManager.default.removeItem(
+                    at: url.appendingPathComponent("distribution.json")
+                )
                 try AtomicFile.write(
                     ReadableJSON.data(["error": "\(error)"]),
                     to: failureOfDistribution

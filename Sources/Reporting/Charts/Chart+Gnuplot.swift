@@ -1,4 +1,7 @@
 extension Chart {
+    /// What every script has in its second line, before its own name.
+    static let scriptMark = "# Run in this folder: gnuplot"
+
     /// A gnuplot script that reads `NAME.csv` and writes `NAME.svg` and `NAME.pdf`, all beside it.
     ///
     /// Text and axes are black and the ground is left empty: ``SVGFigure`` makes the black
@@ -6,7 +9,7 @@ extension Chart {
     package var gnuplotScript: String {
         var lines = [
             "# \(Self.oneLine(title))",
-            "# Run in this folder: gnuplot \(name).gp",
+            "\(Self.scriptMark) \(name).gp",
             "set terminal svg size \(width),\(height) dynamic noenhanced font 'sans-serif,13'",
             "set encoding utf8",
             "set output '\(name).svg'",

@@ -100,7 +100,7 @@ enum ComparisonFigures {
     // MARK: Parts
 
     static func networks(_ groups: [ComparisonGroup]) -> [String] {
-        groups.map(\.network).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        groups.map(\.network).withoutRepetitions
     }
 
     /// What bands and whiskers are taken over.

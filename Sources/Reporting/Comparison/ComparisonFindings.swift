@@ -83,10 +83,7 @@ enum ComparisonFindings {
 
     /// For every method, network and number of images the best setting beside that of the recipe.
     private static func settings(_ table: ComparisonTable) -> [String] {
-        let rows = table.rows.reduce(into: [String]()) { places, row in
-            if !places.contains(place(row)) { places.append(place(row)) }
-        }
-        let sentences = rows.flatMap { name in
+        let sentences = table.rows.map(place).withoutRepetitions.flatMap { name in
             table.methods.indices.compactMap { column -> String? in
                 let entries = table.rows.filter { place($0) == name }.compactMap { row in
                     row.entries[column].map { (settings: row.settings, entry: $0) }

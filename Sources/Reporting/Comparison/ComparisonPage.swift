@@ -96,7 +96,9 @@ struct ComparisonPage {
         gaps reasons: [String]
     ) {
         name = file.name
-        let total = file.results.count + file.failed.count + file.missing.count
+        // A cell that failed may have a result of an earlier time.
+        let all = file.results.map(\.key) + file.failed.map(\.cell) + file.missing
+        let total = Set(all).count
         subtitle = "\(Words.count(file.results.count)) of \(Words.count(total, "cell")) measured"
         styleSheet = StyleSheet.css
         findings = tables.flatMap { ComparisonFindings.sentences($0.table) }

@@ -38,7 +38,8 @@ struct FigureWriter {
         return view
     }
 
-    /// Removes the files of figures that belong to an earlier state of the results.
+    /// Removes the files of figures that belong to an earlier state of the results: those beside a
+    /// script that this program wrote.
     ///
     /// - Parameter names: The names of the charts that stay.
     /// - Throws: ``ReportError`` if a file cannot be removed.
@@ -48,12 +49,18 @@ struct FigureWriter {
                 at: folder,
                 includingPropertiesForKeys: nil
             )) ?? []
-        for file in files where ["csv", "gp", "svg", "pdf"].contains(file.pathExtension) {
-            guard !names.contains(file.deletingPathExtension().lastPathComponent) else { continue }
-            do {
-                try FileManager.default.removeItem(at: file)
-            } catch {
-                throw Self.unwritable(file, error)
+        for script in files where script.pathExtension == "gp" {
+            let stem = script.deletingPathExtension()
+            let isOurs = (try? RunFile(url: script).text().contains(Chart.scriptMark)) ?? false
+            guard isOurs, !names.contains(stem.lastPathComponent) else { continue }
+            // The script goes last: after an interruption it still says whose the others are.
+            for file in ["csv", "svg", "pdf", "gp"].map(stem.appendingPathExtension)
+            where FileManager.default.fileExists(atPath: file.path(percentEncoded: false)) {
+                do {
+                    try FileManager.default.removeItem(at: file)
+                } catch {
+                    throw Self.unwritable(file, error)
+                }
             }
         }
     }

@@ -62,11 +62,8 @@ package struct RunFolder: Sendable {
     /// The method of `surrogate/`: the one among the results that is no baseline.
     private static func surrogateMethod(_ results: Results?, baselines: [ImageSet]) -> String {
         let known = Set(baselines.map(\.method))
-        var others: [String] = []
-        for method in results?.results.map(\.method) ?? [] where !known.contains(method) {
-            if !others.contains(method) { others.append(method) }
-        }
-        return others.count == 1 ? others[0] : "minimax"
+        let others = Set((results?.results ?? []).map(\.method)).subtracting(known)
+        return others.count == 1 ? others.first ?? "minimax" : "minimax"
     }
 
     /// All sets of images in the order in which figures and tables show their methods.
