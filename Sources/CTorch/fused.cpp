@@ -6,8 +6,7 @@
 // times slower in channels-last order, which the convolutions prefer. Here one image's map stays in
 // the cache, all inner loops run over its channels, and only the pooled map is written. The same holds
 // for the gradient, and for the gradient of the gradient, which gradient matching asks for.
-#include "loops.hpp"
-#include "parallel.hpp"
+#include "channels_last.hpp"
 
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -18,63 +17,17 @@ using namespace ctorch;
 
 namespace {
 
-/// The shape of one image, channels last.
-struct Map {
-    int64_t height, width, channels;
-    int64_t size() const { return height * width; }
-};
-
-/// Numbers, one a channel each, that one image needs.
-struct Scratch {
-    float *scale, *shift, *slope, *level, *lineSum, *otherLineSum;
-    float *sums[5], *lineSums[5], *factors[4];
-};
-
-/// Adds the sums of one line to the sums of all lines and begins a new line. (One sum over all
-/// pixels would lose a digit, and with it the sign of values next to zero.)
-CT_INLINE void addLine(float *__restrict total, float *__restrict line, int64_t channels) {
-    for (int64_t c = 0; c < channels; ++c) {
-        total[c] += line[c];
-        line[c] = 0;
-    }
-}
-
 /// x [H, W, C] → out [H/2, W/2, C]; mean and 1/deviation of every channel are kept.
 template <typename T>
 CT_INLINE void forwardImage(const T *__restrict x, const float *__restrict weight,
                             const float *__restrict bias, float epsilon, Map map,
                             T *__restrict out, float *__restrict mean, float *__restrict rstd,
                             const Scratch &scratch) {
-    float *__restrict scale = scratch.scale;
-    float *__restrict shift = scratch.shift;
+    measureImage(x, weight, bias, epsilon, map, mean, rstd, scratch);
+    const float *__restrict scale = scratch.scale;
+    const float *__restrict shift = scratch.shift;
     const int64_t channels = map.channels;
-    const float share = 1.0f / static_cast<float>(map.size());
     const int64_t line = map.width * channels;
-    float *__restrict sum = scratch.lineSum;
-    for (int64_t c = 0; c < channels; ++c) mean[c] = rstd[c] = sum[c] = 0;
-    for (int64_t i = 0; i < map.height; ++i) {
-        for (int64_t j = 0; j < map.width; ++j) {
-            const T *p = x + i * line + j * channels;
-            for (int64_t c = 0; c < channels; ++c) sum[c] += load(p + c);
-        }
-        addLine(mean, sum, channels);
-    }
-    for (int64_t c = 0; c < channels; ++c) mean[c] *= share;
-    for (int64_t i = 0; i < map.height; ++i) {
-        for (int64_t j = 0; j < map.width; ++j) {
-            const T *p = x + i * line + j * channels;
-            for (int64_t c = 0; c < channels; ++c) {
-                const float difference = load(p + c) - mean[c];
-                sum[c] += difference * difference;
-            }
-        }
-        addLine(rstd, sum, channels);
-    }
-    for (int64_t c = 0; c < channels; ++c) {
-        rstd[c] = 1.0f / std::sqrt(rstd[c] * share + epsilon);
-        scale[c] = rstd[c] * weight[c];
-        shift[c] = bias[c] - mean[c] * scale[c];
-    }
     for (int64_t i = 0; i < map.height / 2; ++i) {
         for (int64_t j = 0; j < map.width / 2; ++j) {
             const T *window = x + 2 * i * line + 2 * j * channels;
@@ -325,28 +278,6 @@ void backwardTwiceImageBFloat16(const uint16_t *cotangent, const uint16_t *gradi
                                 uint16_t *dgradient, float *dweight, const Scratch &scratch) {
     backwardTwiceImage(cotangent, gradient, x, weight, bias, mean, rstd, map, dx, dgradient,
                        dweight, scratch);
-}
-
-template <typename T>
-T *pointer(const at::Tensor &tensor) {
-    return static_cast<T *>(tensor.data_ptr());
-}
-
-Map mapOf(const at::Tensor &x) { return {x.size(2), x.size(3), x.size(1)}; }
-
-/// Runs `body` for every image, with scratch memory.
-template <typename Body>
-void forEveryImage(const at::Tensor &x, Body &&body) {
-    inParallel(x.size(0), 1, [&](int64_t begin, int64_t end) {
-        const auto channels = static_cast<size_t>(x.size(1));
-        std::vector<float> memory(20 * channels);
-        const auto row = [&](size_t index) { return &memory[index * channels]; };
-        const Scratch scratch{row(0), row(1), row(2), row(3), row(4), row(5),
-                              {row(6), row(7), row(8), row(9), row(10)},
-                              {row(11), row(12), row(13), row(14), row(15)},
-                              {row(16), row(17), row(18), row(19)}};
-        for (int64_t i = begin; i < end; ++i) body(i, scratch);
-    });
 }
 
 at::Tensor composite(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,

@@ -11,11 +11,16 @@ int ct_embedding(CTTensor *table, CTTensor *indices, CTTensor **out) {
     return guarded([&] { *out = wrap(at::embedding(unwrap(table), unwrap(indices))); });
 }
 
-int ct_conv2d(CTTensor *x, CTTensor *weight, CTTensor *bias, int64_t stride, int64_t padding,
-              int64_t groups, CTTensor **out) {
+int ct_avg_pool2d(CTTensor *x, int64_t kernel, int64_t stride, CTTensor **out) {
     return guarded([&] {
-        *out = wrap(at::conv2d(unwrap(x), unwrap(weight), unwrapOptional(bias), {stride, stride},
-                               {padding, padding}, {1, 1}, groups));
+        *out = wrap(at::avg_pool2d(unwrap(x), {kernel, kernel}, {stride, stride}));
+    });
+}
+
+int ct_max_pool2d(CTTensor *x, int64_t kernel, int64_t stride, int64_t padding, CTTensor **out) {
+    return guarded([&] {
+        *out = wrap(at::max_pool2d(unwrap(x), {kernel, kernel}, {stride, stride},
+                                   {padding, padding}));
     });
 }
 
@@ -28,14 +33,6 @@ int ct_layer_norm(CTTensor *x, int64_t width, CTTensor *weight, CTTensor *bias, 
     return guarded([&] {
         *out = wrap(at::layer_norm(unwrap(x), {width}, unwrapOptional(weight),
                                    unwrapOptional(bias), epsilon));
-    });
-}
-
-int ct_group_norm(CTTensor *x, int64_t groups, CTTensor *weight, CTTensor *bias, double epsilon,
-                  CTTensor **out) {
-    return guarded([&] {
-        *out = wrap(at::group_norm(unwrap(x), groups, unwrapOptional(weight), unwrapOptional(bias),
-                                   epsilon));
     });
 }
 

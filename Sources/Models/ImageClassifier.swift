@@ -24,7 +24,7 @@ public protocol ImageClassifier: Module {
 }
 
 extension ImageClassifier {
-    /// False: libtorch's group norm of bfloat16 is slow in channels-last order.
+    /// False: the usual order.
     public var prefersChannelsLast: Bool { false }
 
     /// Needs no random numbers.

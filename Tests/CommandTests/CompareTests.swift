@@ -299,4 +299,27 @@ struct CompareTests {
             #expect(after.sorted() == before.sorted())
         }
     }
+
+    @Test("of three numbers of images a class, a dry run measures the ends")
+    func interpolatedDryRun() throws {
+        let grid = """
+            name: three
+            recipe: {from: recipe.yaml, dm: {iterations: 3, realBatchSize: 4}}
+            methods: [dm]
+            imagesPerClass: [1, 2, 3]
+            networks: [convnet-3]
+            seeds: [0]
+            """
+        try withGrid(grid) { folder in
+            let process = try compare(folder, ["--dry-run", "--json"])
+            #expect(process.exitCode == 0, "\(process.errors)")
+            let shared = try #require(try process.json()["shared"] as? [[String: Any]])
+            #expect(shared.compactMap { $0["unit"] as? String } == ["dm-1", "dm-2", "dm-3"])
+            let seconds = shared.compactMap { $0["seconds"] as? Double }
+            try #require(seconds.count == 3)
+            #expect(seconds[0] > 0 && seconds[2] > 0)
+            #expect(abs(seconds[1] - (seconds[0] + seconds[2]) / 2) < 1e-9 * seconds[1])
+            #expect(shared[1]["work"] as? String == "between 1 and 3 images a class")
+        }
+    }
 }

@@ -101,6 +101,31 @@ struct ChartTests {
         try expectSnapshot(Self.bars.gnuplotScript, "bars.gp")
     }
 
+    @Test("A logarithmic axis has two numbers at least, however short it is")
+    func shortLogarithmicAxis() {
+        #expect(Chart.logarithmicTics([0.5, 30, 2000]) == [])
+        #expect(Chart.logarithmicTics([0, .nan, 7]) == [])
+        let tics: ([Double]) -> [Double] = { values in
+            Chart.logarithmicTics(values).filter { ($0 >= values[0]) && ($0 <= values[1]) }
+        }
+        #expect(tics([15, 210]) == [20, 50, 100, 200])
+        #expect(tics([31, 52]) == [40, 50])
+        #expect(tics([21, 34]) == [25, 30])
+        #expect(tics([2100, 2420]) == [2100, 2200, 2300, 2400])
+        #expect(tics([2110, 2130]) == [2110, 2130])
+        let chart = Chart(
+            name: "short",
+            title: "Short",
+            caption: "",
+            x: .init("time", isLogarithmic: true),
+            y: .init("accuracy"),
+            series: [
+                .init("a", color: .grey, mark: .points, points: [.init(31, 70), .init(52, 75)])
+            ]
+        )
+        #expect(chart.gnuplotScript.contains("set xtics (10, 20, 30, 40, 50, 60"))
+    }
+
     @Test("Quotes in names cannot end a string of the script")
     func quoting() {
         #expect(Self.lines.gnuplotScript.contains("title 'it''s'"))

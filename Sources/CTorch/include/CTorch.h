@@ -229,22 +229,25 @@ int ct_eigh(CTTensor *x, CTTensor *_Nullable *_Nonnull values,
 /// The eigenvalues alone, in rising order.
 int ct_eigvalsh(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
 
-// MARK: pooling.cpp
+// MARK: convolution.cpp
 
-int ct_avg_pool2d(CTTensor *x, int64_t kernel, int64_t stride, CTTensor *_Nullable *_Nonnull out);
-int ct_max_pool2d(CTTensor *x, int64_t kernel, int64_t stride, int64_t padding,
-                  CTTensor *_Nullable *_Nonnull out);
+int ct_conv2d(CTTensor *x, CTTensor *weight, CTTensor *_Nullable bias, int64_t stride,
+              int64_t padding, int64_t groups, CTTensor *_Nullable *_Nonnull out);
+
+// MARK: instance_norm.cpp
+
+int ct_group_norm(CTTensor *x, int64_t groups, CTTensor *_Nullable weight, CTTensor *_Nullable bias,
+                  double epsilon, CTTensor *_Nullable *_Nonnull out);
 
 // MARK: network.cpp
 
 int ct_embedding(CTTensor *table, CTTensor *indices, CTTensor *_Nullable *_Nonnull out);
-int ct_conv2d(CTTensor *x, CTTensor *weight, CTTensor *_Nullable bias, int64_t stride,
-              int64_t padding, int64_t groups, CTTensor *_Nullable *_Nonnull out);
+int ct_avg_pool2d(CTTensor *x, int64_t kernel, int64_t stride, CTTensor *_Nullable *_Nonnull out);
+int ct_max_pool2d(CTTensor *x, int64_t kernel, int64_t stride, int64_t padding,
+                  CTTensor *_Nullable *_Nonnull out);
 int ct_adaptive_avg_pool2d(CTTensor *x, int64_t height, int64_t width,
                            CTTensor *_Nullable *_Nonnull out);
 int ct_layer_norm(CTTensor *x, int64_t width, CTTensor *_Nullable weight, CTTensor *_Nullable bias,
-                  double epsilon, CTTensor *_Nullable *_Nonnull out);
-int ct_group_norm(CTTensor *x, int64_t groups, CTTensor *_Nullable weight, CTTensor *_Nullable bias,
                   double epsilon, CTTensor *_Nullable *_Nonnull out);
 int ct_batch_norm(CTTensor *x, CTTensor *_Nullable weight, CTTensor *_Nullable bias,
                   CTTensor *_Nullable running_mean, CTTensor *_Nullable running_var, bool training,

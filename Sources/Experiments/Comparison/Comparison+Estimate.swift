@@ -94,39 +94,78 @@ extension Comparison {
     }
 
     private func sharedEstimates(_ scratch: URL) throws -> [GridEstimate.Unit] {
-        var measured = [String: RunEstimate.Stage]()
+        let missing = plan.units.filter { unit in
+            let mark = folder(of: unit).appendingPathComponent("unit.json")
+            return !FileManager.default.fileExists(atPath: mark.path)
+        }
+        var counts = [String: Set<Int>]()
+        for unit in missing {
+            counts[try Comparison.kind(unit), default: []].insert(unit.recipe.sample.imagesPerClass)
+        }
+        // Of many numbers of images a class only the ends are measured.
+        let ends = counts.mapValues { Set([$0.min(), $0.max()].compactMap(\.self)) }
+        var measured = [String: [Int: RunEstimate.Stage]]()
+        for unit in missing {
+            let (kind, count) = (try Comparison.kind(unit), unit.recipe.sample.imagesPerClass)
+            guard ends[kind]?.contains(count) ?? true, measured[kind]?[count] == nil else {
+                continue
+            }
+            try announce(unit.key)
+            let place = scratch.appendingPathComponent(unit.key)
+            measured[kind, default: [:]][count] = try measure(unit, in: place)
+        }
         return try plan.units.map { unit in
             let cells = plan.cells.count { uses(unit.key, from: $0.unit) }
-            let mark = folder(of: unit).appendingPathComponent("unit.json")
-            guard !FileManager.default.fileExists(atPath: mark.path) else {
+            guard missing.contains(unit) else {
                 return .init(unit: unit.key, cells: cells, work: "", seconds: 0, isFinished: true)
             }
-            let recipe = Comparison.timing(unit.recipe)
-            let key = "\(unit.work) \(try recipe.yaml())"
-            if measured[key] == nil {
-                try announce(unit.key)
-                let place = scratch.appendingPathComponent("\(measured.count)")
-                // Its network is a unit of its own; a file in its place is enough to leave it out.
-                if unit.needs.contains(where: { plan.unit($0)?.work == .features }) {
-                    let file = place.appendingPathComponent(Pipeline.featuresFile)
-                    try FileManager.default.createDirectory(
-                        at: file.deletingLastPathComponent(),
-                        withIntermediateDirectories: true
-                    )
-                    try AtomicFile.write(Data(), to: file)
-                }
-                let stages = try pipeline(recipe, in: place).estimate([unit.work.stage]).stages
-                // Latents that it needs are a unit of their own.
-                measured[key] = stages.last
-            }
+            let stages = measured[try Comparison.kind(unit)] ?? [:]
+            let count = unit.recipe.sample.imagesPerClass
             return .init(
                 unit: unit.key,
                 cells: cells,
-                work: measured[key]?.work ?? "",
-                seconds: measured[key]?.seconds ?? 0,
+                work: stages[count]?.work
+                    ?? "between "
+                    + stages.keys.sorted().map(String.init).joined(separator: " and ")
+                    + " images a class",
+                seconds: stages[count]?.seconds
+                    ?? Comparison.interpolated(stages.mapValues(\.seconds), at: count),
                 isFinished: false
             )
         }
+    }
+
+    private func measure(_ unit: SharedUnit, in place: URL) throws -> RunEstimate.Stage? {
+        // Its network is a unit of its own; a file in its place is enough to leave it out.
+        if unit.needs.contains(where: { plan.unit($0)?.work == .features }) {
+            let file = place.appendingPathComponent(Pipeline.featuresFile)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
+            try AtomicFile.write(Data(), to: file)
+        }
+        // Latents that it needs are a unit of their own, and come first.
+        return try pipeline(Comparison.timing(unit.recipe), in: place)
+            .estimate([unit.work.stage]).stages.last
+    }
+
+    /// What units have in common that differ in nothing but the number of images a class, or in what
+    /// changes no time.
+    private static func kind(_ unit: SharedUnit) throws -> String {
+        var recipe = timing(unit.recipe)
+        recipe.sample.imagesPerClass = 1
+        return "\(unit.work) \(try recipe.yaml())"
+    }
+
+    /// The time at `count` on the straight line between the two nearest numbers that have one.
+    static func interpolated(_ seconds: [Int: Double], at count: Int) -> Double {
+        guard let low = seconds.keys.filter({ $0 <= count }).max(),
+            let high = seconds.keys.filter({ $0 >= count }).min(),
+            let first = seconds[low], let last = seconds[high]
+        else { return 0 }
+        guard low < high else { return first }
+        return first + (last - first) * Double(count - low) / Double(high - low)
     }
 
     /// Tells what is measured next: at full size a few steps take minutes.

@@ -1,3 +1,5 @@
+import Foundation
+
 extension Chart {
     /// What every script has in its second line, before its own name.
     static let scriptMark = "# Run in this folder: gnuplot"
@@ -67,17 +69,44 @@ extension Chart {
             lines.append("set xtics (\(tics.joined(separator: ", ")))")
             lines.append("set xrange [-0.6:\(Words.number(Double(x.categories.count) - 0.4))]")
         }
-        for (letter, axis) in [("x", x), ("y", y)] {
+        let points = series.flatMap(\.points)
+        for (letter, axis, values) in [("x", x, points.map(\.x)), ("y", y, points.map(\.y))] {
             if axis.isLogarithmic { lines.append("set logscale \(letter)") }
-            if !axis.tics.isEmpty {
-                let tics = axis.tics.map(Words.number).joined(separator: ", ")
-                lines.append("set \(letter)tics (\(tics))")
+            let tics =
+                axis.tics.isEmpty && axis.isLogarithmic
+                ? Self.logarithmicTics(values) : axis.tics
+            if !tics.isEmpty {
+                let numbers = tics.map(Words.number).joined(separator: ", ")
+                lines.append("set \(letter)tics (\(numbers))")
             }
             guard axis.minimum != nil || axis.maximum != nil else { continue }
             let ends = [axis.minimum, axis.maximum].map { $0.map(Words.number) ?? "*" }
             lines.append("set \(letter)range [\(ends[0]):\(ends[1])]")
         }
         return lines
+    }
+
+    /// Numbers for a logarithmic axis on which there are less than two powers of ten.
+    ///
+    /// gnuplot writes no others. Nothing where these are enough.
+    package static func logarithmicTics(_ values: [Double]) -> [Double] {
+        let values = values.filter { $0 > 0 && $0.isFinite }
+        guard let least = values.min(), let largest = values.max(), least < largest else {
+            return []
+        }
+        let decades = Int(log10(least).rounded(.down))...Int(log10(largest).rounded(.down))
+        let mantissas: [[Double]] = [
+            [1], [1, 2, 5], Array(1...9).map(Double.init),
+            Array(stride(from: 1, to: 10, by: 0.5)), (10..<100).map { Double($0) / 10 },
+        ]
+        for (index, mantissas) in mantissas.enumerated() {
+            let tics = decades.flatMap { decade in
+                mantissas.map { $0 * pow(10, Double(decade)) }
+            }
+            guard tics.count(where: { (least...largest).contains($0) }) > 1 else { continue }
+            return index == 0 ? [] : tics
+        }
+        return [least, largest]
     }
 
     private var bars: [Int] { series.indices.filter { series[$0].mark == .bars } }
