@@ -69,6 +69,22 @@ CT_INLINE void measureImage(const T *__restrict x, const float *__restrict weigh
     }
 }
 
+/// From Σg·(x − mean) in `dweight` and Σg in `dbias`, for the gradient g of a norm: ∂weight, and what
+/// makes ∂x = scale·g + slope·x + level, in `scratch`.
+CT_INLINE void solveGradient(float *__restrict dweight, const float *__restrict dbias,
+                             const float *__restrict mean, const float *__restrict rstd, Map map,
+                             const Scratch &scratch) {
+    const float *__restrict scale = scratch.scale;
+    float *__restrict slope = scratch.slope;
+    float *__restrict level = scratch.level;
+    const float share = 1.0f / static_cast<float>(map.size());
+    for (int64_t c = 0; c < map.channels; ++c) {
+        dweight[c] *= rstd[c];
+        slope[c] = -scale[c] * share * rstd[c] * dweight[c];
+        level[c] = -scale[c] * share * dbias[c] - slope[c] * mean[c];
+    }
+}
+
 template <typename T>
 T *pointer(const at::Tensor &tensor) {
     return static_cast<T *>(tensor.data_ptr());

@@ -4,10 +4,8 @@
 // ends: on maps of 4×4 pixels, the last ones of ResNet-18 at 28 or 32 pixels, seven eighths of its
 // products are with zeros, and the gradients of three kernels take a quarter of a training step in
 // bfloat16. Over all pixels of all images there is no end to fill.
-#include "support.hpp"
+#include "kernels_support.hpp"
 
-#include <ATen/autocast_mode.h>
-#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 using namespace ctorch;
@@ -76,13 +74,10 @@ at::Tensor convolution(const at::Tensor &x, const at::Tensor &weight,
                        const std::optional<at::Tensor> &bias, int64_t stride, int64_t padding,
                        int64_t groups) {
     const auto isBFloat16 = [](const at::Tensor &tensor) {
-        return tensor.scalar_type() == at::kBFloat16 ||
-               (tensor.scalar_type() == at::kFloat && at::autocast::is_autocast_enabled(at::kCPU) &&
-                at::autocast::get_autocast_dtype(at::kCPU) == at::kBFloat16);
+        return isFusable(tensor) && productType(tensor, tensor.scalar_type()) == at::kBFloat16;
     };
-    const bool isPlain = at::GradMode::is_enabled() && weight.requires_grad() && x.is_cpu() &&
-                         weight.is_cpu() && x.dim() == 4 && weight.dim() == 4 && x.numel() > 0 &&
-                         x.size(1) == weight.size(1) && x.size(1) > 1 &&
+    const bool isPlain = at::GradMode::is_enabled() && weight.requires_grad() && x.dim() == 4 &&
+                         weight.dim() == 4 && x.size(1) == weight.size(1) && x.size(1) > 1 &&
                          weight.size(2) == weight.size(3) && groups == 1 && !bias.has_value() &&
                          isBFloat16(x) && isBFloat16(weight);
     const int64_t width =

@@ -54,8 +54,8 @@ CT_INLINE void backwardImage(const T *__restrict gradient, const T *__restrict x
                              const Scratch &scratch) {
     float *__restrict scale = scratch.scale;
     float *__restrict shift = scratch.shift;
-    float *__restrict slope = scratch.slope;
-    float *__restrict level = scratch.level;
+    const float *__restrict slope = scratch.slope;
+    const float *__restrict level = scratch.level;
     float *__restrict weightSum = scratch.lineSum;
     float *__restrict biasSum = scratch.otherLineSum;
     const int64_t channels = map.channels;
@@ -88,13 +88,7 @@ CT_INLINE void backwardImage(const T *__restrict gradient, const T *__restrict x
         addLine(dbias, biasSum, channels);
         addLine(dweight, weightSum, channels);
     }
-    // From here on: ∂x = scale·g + slope·x + level.
-    const float share = 1.0f / static_cast<float>(map.size());
-    for (int64_t c = 0; c < channels; ++c) {
-        dweight[c] *= rstd[c];
-        slope[c] = -scale[c] * share * rstd[c] * dweight[c];
-        level[c] = -scale[c] * share * dbias[c] - slope[c] * mean[c];
-    }
+    solveGradient(dweight, dbias, mean, rstd, map, scratch);
     for (int64_t i = 0; i < map.height; ++i) {
         for (int64_t j = 0; j < map.width; ++j) {
             const T *p = x + i * line + j * channels;

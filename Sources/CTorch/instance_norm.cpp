@@ -42,10 +42,11 @@ CT_INLINE void normImageGradient(const T *__restrict gradient, const T *__restri
     float *__restrict weightSum = scratch.lineSum;
     float *__restrict biasSum = scratch.otherLineSum;
     float *__restrict scale = scratch.scale;
-    float *__restrict slope = scratch.slope;
-    float *__restrict level = scratch.level;
+    const float *__restrict slope = scratch.slope;
+    const float *__restrict level = scratch.level;
     const int64_t channels = map.channels;
     for (int64_t c = 0; c < channels; ++c) {
+        scale[c] = rstd[c] * weight[c];
         dweight[c] = dbias[c] = weightSum[c] = biasSum[c] = 0;
     }
     const T *g = gradient, *p = x;
@@ -62,14 +63,7 @@ CT_INLINE void normImageGradient(const T *__restrict gradient, const T *__restri
         addLine(dbias, biasSum, channels);
         addLine(dweight, weightSum, channels);
     }
-    // From here on: ∂x = scale·∂y + slope·x + level.
-    const float share = 1.0f / static_cast<float>(map.size());
-    for (int64_t c = 0; c < channels; ++c) {
-        scale[c] = rstd[c] * weight[c];
-        dweight[c] *= rstd[c];
-        slope[c] = -scale[c] * share * rstd[c] * dweight[c];
-        level[c] = -scale[c] * share * dbias[c] - slope[c] * mean[c];
-    }
+    solveGradient(dweight, dbias, mean, rstd, map, scratch);
     for (int64_t pixel = 0; pixel < map.size(); ++pixel) {
         for (int64_t c = 0; c < channels; ++c) {
             store(dx + c, scale[c] * load(gradient + c) + slope[c] * load(x + c) + level[c]);

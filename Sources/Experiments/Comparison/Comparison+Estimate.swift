@@ -107,7 +107,7 @@ extension Comparison {
         var measured = [String: [Int: RunEstimate.Stage]]()
         for unit in missing {
             let (kind, count) = (try Comparison.kind(unit), unit.recipe.sample.imagesPerClass)
-            guard ends[kind]?.contains(count) ?? true, measured[kind]?[count] == nil else {
+            guard ends[kind]?.contains(count) == true, measured[kind]?[count] == nil else {
                 continue
             }
             try announce(unit.key)

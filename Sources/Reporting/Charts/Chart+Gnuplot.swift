@@ -86,7 +86,7 @@ extension Chart {
         return lines
     }
 
-    /// Numbers for a logarithmic axis on which there are less than two powers of ten.
+    /// Numbers for a logarithmic axis on which there are fewer than two powers of ten.
     ///
     /// gnuplot writes no others. Nothing where these are enough.
     package static func logarithmicTics(_ values: [Double]) -> [Double] {
