@@ -1,6 +1,6 @@
 """Whether `distill evaluate` and the plain PyTorch loop train networks that are equally good.
 
-Trains ConvNet-3 on ten images a class of Fashion-MNIST with several seeds on either side, tests on
+Trains ConvNet-3 on ten images per class of Fashion-MNIST with several seeds on either side, tests on
 a thousand images, and compares the means. Called by `evaluation.sh --accuracy`.
 """
 

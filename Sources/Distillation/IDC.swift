@@ -35,12 +35,12 @@ public final class IDC: DistillationMethod {
         public var earlyEpochs = 10
         /// How gradients are compared.
         public var matching = GradientMatching.idc
-        /// Learning rate of the images, at 10 images a class of the base size.
+        /// Learning rate of the images, at 10 images per class of the base size.
         public var imageLearningRate = 3e-3
         /// Pixels a side for which the learning rate holds; 0 for 224 with images above 64 pixels,
         /// else 32.
         ///
-        /// The learning rate grows with the number of pixels and the number of images a class.
+        /// The learning rate grows with the number of pixels and the number of images per class.
         public var baseImageSize = 0
         /// Momentum of the images.
         public var imageMomentum = 0.5

@@ -87,6 +87,13 @@ extension EvaluationProtocol {
         return plain
     }
 
+    /// The same with another number of images a step.
+    package func withBatches(of size: Int) -> EvaluationProtocol {
+        var changed = self
+        changed.variation.batch = size
+        return changed
+    }
+
     /// The temperature of soft labels, before variations.
     private var usualTemperature: Double? {
         switch usualLabels {

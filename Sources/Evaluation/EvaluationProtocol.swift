@@ -193,7 +193,7 @@ public struct EvaluationProtocol: Sendable, Equatable {
                     learningRate: EvaluationProtocol.rdedLearningRate(of: network),
                     schedule: .halfCosine,
                     weightDecay: 0.01,
-                    // 10, 50, 100 for 1, 10, 50 images a class; twice as many for many classes.
+                    // 10, 50, 100 for 1, 10, 50 images per class; twice as many for many classes.
                     batchSize: (imagesPerClass > 10 ? 100 : imagesPerClass > 1 ? 50 : 10)
                         * (classCount >= 100 ? 2 : 1)
                 )

@@ -47,7 +47,7 @@ extension Pipeline {
         return sets
     }
 
-    /// The numbers of images a class that networks are trained on; nil for all that were made.
+    /// The numbers of images per class that networks are trained on; nil for all that were made.
     func requestedCounts() throws -> [Int?] {
         let wanted = recipe.evaluate.imagesPerClass
         let made = recipe.sample.imagesPerClass

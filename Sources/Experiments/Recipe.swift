@@ -208,7 +208,7 @@ public struct SampleSettings: Codable, Sendable, Equatable {
 public struct CoresetSettings: Codable, Sendable, Equatable {
     /// Which images `random` takes.
     public enum RandomRule: String, Codable, Sendable, CaseIterable {
-        /// Drawn by the seed; those for fewer images a class are part of those for more.
+        /// Drawn by the seed; those for fewer images per class are part of those for more.
         case seed
         /// The first of each class in string order of the files, as the published code does.
         case first

@@ -94,7 +94,7 @@ public struct RunSummaryFacts {
             for result in results.results {
                 facts.append(
                     (
-                        "\(result.method), \(result.network), \(result.imagesPerClass) images a class",
+                        "\(result.method), \(result.network), \(result.imagesPerClass) images per class",
                         String(format: "%.1f %%", result.last.mean * 100)
                     )
                 )

@@ -29,7 +29,7 @@ public struct ReportError: Error, CustomStringConvertible, Sendable {
     static func malformed(_ path: String, _ found: String, remedy: String? = nil) -> ReportError {
         let remedy =
             remedy
-            ?? "Restore the file, or remove it and run the stage that writes it again."
+            ?? "Restore the file, or remove it and repeat the stage that writes it."
         return ReportError(.malformedFile, "\(path): \(found). \(remedy)")
     }
 }

@@ -54,7 +54,7 @@ struct CheckpointFacts {
             return
         }
         guard let weights = checkpoint.recognizedWeights() else {
-            facts.append(("model", "none that is known here"))
+            facts.append(("model", "not recognised"))
             return
         }
         facts.append(("model", "\(weights.sizes)"))

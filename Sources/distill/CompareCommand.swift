@@ -6,18 +6,18 @@ import Reporting
 /// The command `distill compare`.
 struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract:
-            "Methods × images per class × networks × seeds: tables and figures from one file.",
+        abstract: "Compares methods × images per class × networks × seeds: tables and figures from "
+            + "one file.",
         discussion: """
-            Every cell of the grid has a folder of its own in <folder>/cells, and what cells share \
-            (a fine-tuned model, a set that smaller ones are chosen from) is made once in \
+            Every cell of the grid has its own folder in <folder>/cells, and what cells share (a \
+            fine-tuned model, a set from which smaller ones are chosen) is made once in \
             <folder>/shared. Finished cells are never computed again, failed ones are reported and \
-            do not stop the others, and the same command goes on after an interruption. Several \
+            do not stop the others, and after an interruption the same command continues. Several \
             processes may work on one folder:
 
               distill compare GRID.yaml --list-cells | parallel -j 2 distill compare GRID.yaml --cell {}
 
-            The result is comparison.json, .csv, .md, .tex and .html, and figures/.
+            The results are comparison.json, .csv, .md, .tex and .html, and figures/.
             """
     )
 
@@ -27,34 +27,47 @@ struct Compare: ParsableCommand {
     @Option(
         name: .customLong("set"),
         parsing: .singleValue,
-        help: "Overrides a setting of the recipe: --set evaluate.epochs=50 (repeatable)."
+        help: "Override a setting of the recipe, e.g. --set evaluate.epochs=50 (repeatable)."
     )
     var overrides: [String] = []
 
     @Option(
         name: [.long, .short],
-        help: "The folder of the comparison (default: Runs/<name of the grid>)."
+        help: "The comparison folder (default: Runs/<grid name>)."
     )
     var output: String?
 
-    @Flag(help: "Print the keys of all cells, one a line, and compute nothing.")
+    @Flag(help: "Print the keys of all cells, one per line, and compute nothing.")
     var listCells = false
 
     @Option(
         parsing: .singleValue,
-        help: "Compute only the cell with this key and what it needs (repeatable)."
+        help: "Compute only the cell with this key and whatever it needs (repeatable)."
     )
     var cell: [String] = []
 
+    @Flag(
+        help: """
+            Compute no cells: make the tables, figures and page from the finished ones, including \
+            the distribution figure.
+            """
+    )
+    var gather = false
+
     @Option(
         help: """
-            Show published numbers of a dataset beside the measured ones, never mixed with them: \
-            imagewoof, imagenette, imageidc, imagenet-100, imagenet-1k.
+            Show the published numbers for a dataset beside the measured ones, never mixed with \
+            them: imagewoof, imagenette, imageidc, imagenet-100 or imagenet-1k.
             """
     )
     var published: String?
 
-    @Flag(help: "Only tell cells, shared work and time, from a few steps that are not kept.")
+    @Flag(
+        help: """
+            Only list cells and shared work with estimated times, from a few steps that are not \
+            kept.
+            """
+    )
     var dryRun = false
 
     @OptionGroup var compute: ComputeOptions
@@ -62,7 +75,12 @@ struct Compare: ParsableCommand {
 
     func validate() throws {
         if dryRun, !cell.isEmpty {
-            throw ValidationError("--dry-run is for the whole grid: leave --cell out.")
+            throw ValidationError("--dry-run covers the whole grid: omit --cell.")
+        }
+        if gather, dryRun || listCells || !cell.isEmpty {
+            throw ValidationError(
+                "--gather computes no cells: omit --cell, --list-cells and --dry-run."
+            )
         }
     }
 
@@ -119,7 +137,9 @@ struct Compare: ParsableCommand {
             return
         }
         var failure: (any Error)?
-        if cell.isEmpty {
+        if gather {
+            try comparison.gatherFinished()
+        } else if cell.isEmpty {
             try comparison.run()
         } else {
             failure = try computeCells(of: comparison)
@@ -146,11 +166,11 @@ struct Compare: ParsableCommand {
             )
         }
         if let failure { throw failure }
-        guard summary.failed.isEmpty || !cell.isEmpty else {
+        guard summary.failed.isEmpty || !cell.isEmpty || gather else {
             throw Failure(
                 1,
-                "\(summary.failed.count) of \(summary.all) cells failed; the same command tries them "
-                    + "again. The first: \(summary.failed[0].cell): \(summary.failed[0].error)"
+                "\(summary.failed.count) of \(summary.all) cells failed; the same command retries "
+                    + "them. The first: \(summary.failed[0].cell): \(summary.failed[0].error)"
             )
         }
     }

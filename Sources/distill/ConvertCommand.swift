@@ -6,14 +6,15 @@ import Torch
 /// The command `distill convert`.
 struct Convert: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Writes a checkpoint in another format, with other names or types.",
+        abstract: "Converts a checkpoint to another format, naming scheme or data type.",
         discussion: """
             Reads safetensors and PyTorch files of DiT, Minimax Diffusion, diffusers, \
-            latent-diffusion and TAESD; tensors of other models keep their names. The name of the \
-            output decides: .safetensors, or .pt, .pth and .bin for a file that torch.load reads.
+            latent-diffusion and TAESD; tensors of other models keep their names. The extension \
+            of the output file decides the format: .safetensors, or .pt, .pth and .bin for a file \
+            that torch.load reads.
 
-            Of a training checkpoint a .pt file keeps the weights and their average (model, ema); \
-            a safetensors file has the average.
+            From a training checkpoint, a .pt file keeps the weights and their average (model, \
+            ema); a safetensors file keeps the average.
             """
     )
 
@@ -28,7 +29,7 @@ struct Convert: ParsableCommand {
 
     @Option(
         help: """
-            How the tensors are named (default: the names of facebookresearch/DiT, diffusers' \
+            The naming scheme of the tensors (default: that of facebookresearch/DiT, diffusers' \
             AutoencoderKL or TAESD).
             """
     )
@@ -37,7 +38,7 @@ struct Convert: ParsableCommand {
     @Option(help: "The dictionary of a training checkpoint to convert, for example model.")
     var weights: String?
 
-    @Option(help: "Type of the floating-point tensors (default: as they are).")
+    @Option(help: "The data type of floating-point tensors (default: unchanged).")
     var dtype: Precision?
 
     @OptionGroup var output: OutputOptions
@@ -68,7 +69,7 @@ struct Convert: ParsableCommand {
 
     func validate() throws {
         guard [".safetensors", ".pt", ".pth", ".bin"].contains(where: result.hasSuffix) else {
-            throw ValidationError("The output must end in .safetensors, .pt, .pth or .bin.")
+            throw ValidationError("The output file must end in .safetensors, .pt, .pth or .bin.")
         }
     }
 
@@ -92,8 +93,8 @@ struct Convert: ParsableCommand {
             )
             guard !output.json else { return try Output.json(summary) }
             Output.line(
-                "\(summary.file): \(summary.tensors) tensors, \(summary.values) values, names of "
-                    + "\(summary.layout ?? "the input")"
+                "\(summary.file): \(summary.tensors) tensors, \(summary.values) values, "
+                    + "named as in \(summary.layout ?? "the input")"
             )
         }
     }
@@ -126,9 +127,9 @@ struct Convert: ParsableCommand {
         if let layout {
             throw Failure(
                 65,
-                "\(input): no model that is known here was found\(weights.map { " in \($0)" } ?? "")"
-                    + ", so its tensors cannot be named as \(layout.rawValue). Look at it with "
-                    + "`distill inspect`, or leave --layout away to keep the names."
+                "\(input): no known model was found\(weights.map { " in \($0)" } ?? "")"
+                    + ", so its tensors cannot be named as in \(layout.rawValue). Look at the file "
+                    + "with `distill inspect`, or omit --layout to keep the names."
             )
         }
         var state = checkpoint.state()
@@ -137,7 +138,7 @@ struct Convert: ParsableCommand {
             throw Failure(
                 65,
                 "\(input) has no tensors\(weights.map { " in the dictionary \($0)" } ?? ""). "
-                    + "Look at it with `distill inspect`."
+                    + "Look at the file with `distill inspect`."
             )
         }
         return ("", converted(state), nil)
@@ -169,7 +170,7 @@ struct Convert: ParsableCommand {
         guard !others.isEmpty else { return }
         let names = others.prefix(3).joined(separator: ", ") + (others.count > 3 ? " …" : "")
         Terminal.write(
-            "Leaving out \(others.count) tensors beside the \(weights.layout.rawValue): \(names)\n"
+            "Leaving out \(others.count) tensors not in \(weights.layout.rawValue): \(names)\n"
         )
     }
 
@@ -178,8 +179,9 @@ struct Convert: ParsableCommand {
             layout != .diffusersDiT
         else { return }
         Terminal.write(
-            "Warning: the file does not tell the size of the latents; \(sizes.inputSize) is "
-                + "assumed for the table of positions. A config.json beside the file would tell it.\n"
+            "Warning: the file does not state the size of the latents; \(sizes.inputSize) is "
+                + "assumed for the position embeddings. A config.json beside the file would "
+                + "state it.\n"
         )
     }
 }

@@ -6,12 +6,11 @@ import Foundation
 struct Distill: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "distill",
-        abstract: "Makes a tiny surrogate of a large labelled image dataset.",
+        abstract: "Distils a large labelled image dataset into a tiny surrogate.",
         discussion: """
-            A network trained from scratch on the surrogate (10 to 100 images a class) does \
-            almost as well as one trained on the whole dataset. The method is Minimax Diffusion \
-            (Gu et al., CVPR 2024); the methods it is compared with and the evaluation are built \
-            in.
+            The surrogate, 10 to 100 images per class, is meant to train a network from scratch \
+            with as little loss of accuracy as possible. The method is Minimax Diffusion (Gu et \
+            al., CVPR 2024); baselines and evaluation are built in.
 
             Start with:  distill run Recipes/fashion-mnist-demo.yaml
             """,

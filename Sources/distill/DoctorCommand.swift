@@ -7,7 +7,7 @@ import Training
 /// The command `distill doctor`.
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tells what this machine offers: libtorch, devices, threads, speed, memory."
+        abstract: "Reports what this machine offers: libtorch, devices, threads, speed, memory."
     )
 
     @OptionGroup var compute: ComputeOptions
@@ -54,7 +54,7 @@ struct Doctor: ParsableCommand {
                 libtorch        \(findings.libtorch), \(findings.cpuCapability)
                 device          \(findings.device) (\(findings.cudaDevices) CUDA devices)
                 threads         \(findings.threads)
-                precision       auto means \(findings.automaticPrecision) here
+                precision       auto selects \(findings.automaticPrecision) here
                 matrix products \(Int(findings.float32GFLOPs)) GFLOP/s in float32, \
                 \(Int(findings.bfloat16GFLOPs)) in bfloat16
                 memory          \(Terminal.bytes(findings.memoryBytes))

@@ -9,9 +9,9 @@ struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Trains networks from scratch on a folder of images and reports their accuracy.",
         discussion: """
-            Classes of the two folders are matched by name. A folder holds one folder a class, \
-            tar shards, or the files of MNIST, its relatives or CIFAR. FOLDER#fastai is ImageWoof \
-            or ImageNette of fastai, with the images of ImageNet's training set for --train and \
+            Classes of the two folders are matched by name. A folder holds one folder per class, \
+            tar shards, or the files of MNIST, its relatives or CIFAR. FOLDER#fastai is fastai's \
+            ImageWoof or ImageNette, with the images of ImageNet's training set for --train and \
             of its validation set for --test.
             """
     )
@@ -30,58 +30,63 @@ struct Evaluate: ParsableCommand {
     @Option(
         name: .customLong("protocol"),
         help: """
-            The protocol: gu-hard-28 for grey images of 28×28 pixels; for photographs, which are \
-            resized, gu-hard-224 as published, or the same at another size: gu-hard-64, \
-            gu-hard-128, gu-hard-256; with a teacher's soft labels rded-soft-300 or fkd-300; \
+            The protocol: gu-hard-28 for greyscale images of 28×28 pixels; for photographs, which \
+            are resized, gu-hard-224 as published, or the same at another size: gu-hard-64, \
+            gu-hard-128, gu-hard-256; with a teacher's soft labels, rded-soft-300 or fkd-300; \
             dm-dsa-28 and dm-dsa-32. Variations: +size=, +epochs=, +batch=, +temperature=, \
             +patches=, +augmentation=none.
             """
     )
     var evaluationProtocol = "gu-hard-28"
 
-    @Option(help: "Epochs of training (default: by images per class, as published).")
+    @Option(help: "Training epochs (default: by images per class, as published).")
     var epochs: Int?
 
-    @Option(help: "How often the test set is looked at; published: 100.")
+    @Option(help: "How many times to evaluate on the test set; published: 100.")
     var evaluations = 100
 
     @Option(
         help: """
-            The epoch that is reported: last; best, chosen on the test set, as published; \
-            holdout, chosen on a fifth of the training images, which is held back.
+            The epoch to report: last; best, chosen on the test set, as published; holdout, \
+            chosen on a held-out fifth of the training images.
             """
     )
     var select = EvaluationOptions.Selection.last
 
-    @Option(help: "Train on so many images of each class (default: all).")
+    @Option(help: "Train on this many images per class (default: all).")
     var imagesPerClass: Int?
 
     @Option(
         help: """
-            How they are chosen: random, by --choose-seed, or first, the first in string order of \
-            their files, as the published experiments do.
+            How to choose these images: random, by --choose-seed, or first, the first in string \
+            order of their files, as in the published experiments.
             """
     )
     var choose = ImageChoice.random
 
-    @Option(help: "The seed of a random choice; another one gives other images.")
+    @Option(help: "The seed of the random choice; a different seed gives different images.")
     var chooseSeed: UInt64 = 0
 
-    @Option(parsing: .upToNextOption, help: "One network is trained for each seed.")
+    @Option(parsing: .upToNextOption, help: "Random seeds; one network is trained for each.")
     var seeds: [Int] = [0, 1, 2]
 
-    @Option(help: "What made the training images; only recorded.")
+    @Option(help: "The method that made the training images; only recorded.")
     var method = "unknown"
 
-    @Option(help: "File for the trained network of the first seed: a teacher, or for features.")
+    @Option(
+        help: """
+            File in which to save the network trained with the first seed, as a teacher or for \
+            features.
+            """
+    )
     var save: String?
 
-    @Option(help: "The network that labels the images, for protocols with soft labels.")
+    @Option(help: "File of the network that labels the images, for protocols with soft labels.")
     var teacher: String?
 
     @Option(
         help: """
-            The network of a teacher that was not made by --save, such as resnet-50 for \
+            The architecture of a teacher that was not made by --save, such as resnet-50 for \
             torchvision's weights.
             """
     )
@@ -92,7 +97,7 @@ struct Evaluate: ParsableCommand {
 
     @Option(
         help: """
-            File in which an unfinished evaluation is kept, so that the same command goes on with \
+            File in which to keep an unfinished evaluation, so that the same command continues \
             it, also with more seeds (default: one in the user's cache, removed at the end).
             """
     )
@@ -100,8 +105,8 @@ struct Evaluate: ParsableCommand {
 
     @Option(
         help: """
-            A file (JSON) that takes the result in: beside others, or joined with the same \
-            measurement of other seeds.
+            File (JSON) to which the result is added: beside others, or merged with the same \
+            measurement for other seeds.
             """
     )
     var results: String?

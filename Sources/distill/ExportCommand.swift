@@ -5,27 +5,27 @@ import Foundation
 /// The command `distill export`.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Writes a surrogate dataset in the layout of other programs.",
+        abstract: "Exports a surrogate dataset for use in other programs.",
         discussion: """
-            imagefolder: one folder a class, for torchvision's ImageFolder and Hugging Face. \
-            tar-shards: WebDataset, PNG and .cls. safetensors and pt: the tensors images \
-            [N, C, H, W] of bytes and labels [N], with the names of the classes; the file of pt \
-            opens with torch.load(path, weights_only=True).
+            imagefolder: one folder per class, for torchvision's ImageFolder and Hugging Face. \
+            tar-shards: WebDataset, with PNG and .cls files. safetensors and pt: the tensors \
+            images [N, C, H, W] (bytes) and labels [N], with the class names; \
+            torch.load(path, weights_only=True) reads the pt file.
             """
     )
 
     @Argument(help: "A run folder, or a folder of class folders.", completion: .directory)
     var folder: String
 
-    @Option(help: "imagefolder, tar-shards, safetensors or pt.")
+    @Option(help: "The output format.")
     var format: Format
 
-    @Option(help: "Whose images of the run (default: the surrogate), for example dit.")
+    @Option(help: "The method whose images to export, for example dit (default: the surrogate).")
     var method: String?
 
     @Option(
         name: [.long, .short],
-        help: "A folder or file that does not exist yet (default: beside the images)."
+        help: "The output folder or file, which must not exist yet (default: beside the images)."
     )
     var output: String?
 

@@ -6,23 +6,26 @@ import Foundation
 struct FetchFiles: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fetch",
-        abstract: "Downloads public weights and datasets, with checksum and licence.",
+        abstract: "Downloads public weights and datasets, with checksums and licences.",
         discussion: """
-            Without a name it lists what there is. An interrupted download is resumed by the same \
-            command; a file that is there and intact is left alone.
+            Without a name, it lists what is available. The same command resumes an interrupted \
+            download; a file that is already there and intact is left alone.
             """
     )
 
-    @Argument(help: "For example dit-xl-2-256, sd-vae-ft-ema, taesd3, imagewoof2.")
+    @Argument(help: "What to fetch, for example dit-xl-2-256, sd-vae-ft-ema, taesd3 or imagewoof2.")
     var name: String?
 
-    @Option(help: "The folder that Weights/ and Datasets/ go into.", completion: .directory)
+    @Option(help: "The folder in which to put Weights/ and Datasets/.", completion: .directory)
     var into = "."
 
-    @Option(help: "Another manifest (YAML).", completion: .file(extensions: ["yaml"]))
+    @Option(
+        help: "A manifest (YAML) to use instead of the installed one.",
+        completion: .file(extensions: ["yaml"])
+    )
     var manifest: String?
 
-    @Flag(help: "Only tell size and licence.")
+    @Flag(help: "Only show size and licence.")
     var dryRun = false
 
     @OptionGroup var output: OutputOptions

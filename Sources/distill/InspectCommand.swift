@@ -7,14 +7,14 @@ import Foundation
 /// The command `distill inspect`.
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tells in plain words what a checkpoint, dataset, latent cache or run folder is."
+        abstract: "Describes a checkpoint, dataset, latent cache or run folder in plain words."
     )
 
     @Argument(
         help: """
             A safetensors or PyTorch file (.pt), a folder of weights, images or latents, or a run \
-            folder. FOLDER#test is the test part of IDX or CIFAR files, FOLDER#fastai or \
-            FOLDER#fastai#test a part of fastai's ImageWoof or ImageNette.
+            folder. FOLDER#test is the test split of IDX or CIFAR files; FOLDER#fastai and \
+            FOLDER#fastai#test are the splits of fastai's ImageWoof or ImageNette.
             """
     )
     var path: String
@@ -65,7 +65,7 @@ struct Inspect: ParsableCommand {
         Output.line("  names:")
         for line in keys.prefix(shown) { Output.line("    \(line)") }
         if shown < keys.count {
-            Output.line("    … and \(keys.count - shown) lines more with --verbose")
+            Output.line("    … and \(keys.count - shown) more lines with --verbose")
         }
     }
 
@@ -76,7 +76,7 @@ struct Inspect: ParsableCommand {
             ("images", "\(cache.count)"),
             ("classes", cache.classNames.joined(separator: ", ")),
             ("latents", "\(shape), stored in \(key.storage)"),
-            ("deviation", cache.hasDeviation ? "yes" : "none: an image has one latent"),
+            ("deviation", cache.hasDeviation ? "yes" : "none: each image has one latent"),
             ("mirrored images", cache.hasFlips ? "yes" : "no"),
             ("crop", key.imageSize == 0 ? "none" : "\(key.imageSize) pixels"),
             ("precision of the encoder", key.precision),

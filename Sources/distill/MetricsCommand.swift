@@ -6,33 +6,34 @@ import Training
 /// The command `distill metrics`.
 struct Metrics: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compares a surrogate with the real images, without training: distance, "
+        abstract: "Compares a surrogate with the real images without training: distance, "
             + "coverage, near copies.",
         discussion: """
-            Fréchet distance, precision, recall, density and coverage in a space of features, and \
-            for every surrogate image the nearest real one of its class. Classes of the two \
-            folders are matched by name. FOLDER#fastai is ImageWoof or ImageNette of fastai in \
-            ImageNet's split. Networks compute in float32 unless --precision bfloat16 \
-            is given. What each number tells, and what not, is in Documentation/metrics.md.
+            Computes Fréchet distance, precision, recall, density and coverage in a feature \
+            space, and finds for every surrogate image the nearest real one of its class. Classes \
+            of the two folders are matched by name. FOLDER#fastai is fastai's ImageWoof or \
+            ImageNette in ImageNet's split. Networks compute in float32 unless --precision \
+            bfloat16 is given. Documentation/metrics.md explains what each number tells, and what \
+            it does not.
             """
     )
 
     @Option(help: "The surrogate images: a folder of class folders, or any other dataset.")
     var surrogate: String
 
-    @Option(help: "The real images that the surrogate stands for: usually the training set.")
+    @Option(help: "The real images that the surrogate stands for, usually the training set.")
     var real: String
 
     @Option(
         help: """
-            What images are compared by: pixels (at most 32×32), pixels-SIZE (SIZE×SIZE), \
-            efficientnet-lite0, or the file of a trained network (torchvision's ResNet-50 and \
-            MobileNetV2 too).
+            The features by which images are compared: pixels (at most 32×32), pixels-SIZE \
+            (SIZE×SIZE), efficientnet-lite0, or the file of a trained network (also torchvision's \
+            ResNet-50 and MobileNetV2).
             """
     )
     var features = "pixels"
 
-    @Option(help: "Neighbours k of precision, recall, density and coverage.")
+    @Option(help: "The number of neighbours k for precision, recall, density and coverage.")
     var neighbours = 5
 
     @Flag(help: "Only estimate time and memory, from the features of a few images.")

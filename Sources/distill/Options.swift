@@ -6,24 +6,24 @@ import Training
 
 /// Where and how a command computes.
 struct ComputeOptions: ParsableArguments {
-    @Option(help: "cpu, cuda, cuda:N, mps or auto (the best there is).")
+    @Option(help: "The device: cpu, cuda, cuda:N, mps or auto (the best available).")
     var device = "auto"
 
     @Option(
         help: """
-            float32 reproduces the reference's numbers; bfloat16 is faster where the hardware \
-            multiplies it; auto chooses.
+            float32 reproduces the reference's numbers; bfloat16 is faster on hardware with \
+            native support; auto chooses by device.
             """
     )
     var precision = PrecisionChoice.auto
 
-    @Option(help: "Threads of an operation on the CPU (default: one a core).")
+    @Option(help: "CPU threads per operation (default: one per core).")
     var threads: Int?
 
     @Flag(
         help: """
-            Only deterministic algorithms: on CUDA, too, a resumed run then equals an \
-            uninterrupted one bit for bit. On the CPU that is always so.
+            Use only deterministic algorithms, so that on CUDA, too, a resumed run equals an \
+            uninterrupted one bit for bit. On the CPU this is always the case.
             """
     )
     var deterministic = false
@@ -62,8 +62,8 @@ struct ComputeOptions: ParsableArguments {
 struct MemoryOptions: ParsableArguments {
     @Option(
         help: """
-            Gigabytes of images kept in memory; larger sets are read from their files in every \
-            epoch (default: an eighth of the machine's memory).
+            Gigabytes of images to keep in memory; larger sets are read from their files in \
+            every epoch (default: one eighth of the machine's memory).
             """
     )
     var memory: Double?
@@ -73,20 +73,20 @@ struct MemoryOptions: ParsableArguments {
 
     func validate() throws {
         if let memory, !(0...1e6).contains(memory) {
-            throw ValidationError("--memory is in gigabytes: expected 0 to 1000000.")
+            throw ValidationError("--memory is in gigabytes and must be between 0 and 1000000.")
         }
     }
 }
 
 /// What a command tells while it works.
 struct OutputOptions: ParsableArguments {
-    @Flag(help: "Print one JSON object on standard output as the last line.")
+    @Flag(help: "Print one JSON object as the last line of standard output.")
     var json = false
 
-    @Flag(name: [.long, .short], help: "Tell more on standard error.")
+    @Flag(name: [.long, .short], help: "Print more detail to standard error.")
     var verbose = false
 
-    @Flag(name: [.long, .short], help: "Tell only warnings and errors on standard error.")
+    @Flag(name: [.long, .short], help: "Print only warnings and errors to standard error.")
     var quiet = false
 }
 
@@ -98,20 +98,20 @@ struct RunOptions: ParsableArguments {
     @Option(
         name: .customLong("set"),
         parsing: .singleValue,
-        help: "Overrides a setting: --set finetune.minimax.steps=200 (repeatable)."
+        help: "Override a setting, e.g. --set finetune.minimax.steps=200 (repeatable)."
     )
     var overrides: [String] = []
 
-    @Option(help: "Seed of everything that is drawn, 0 or larger (default: the recipe's).")
+    @Option(help: "Random seed, 0 or larger (default: the recipe's).")
     var seed: Int?
 
-    @Option(name: [.long, .short], help: "The run folder (default: Runs/<name of the recipe>).")
+    @Option(name: [.long, .short], help: "The run folder (default: Runs/<recipe name>).")
     var output: String?
 
-    @Flag(help: "Start anew in a folder beside an existing run.")
+    @Flag(help: "Start a new run, in a new folder beside any existing one.")
     var fresh = false
 
-    @Flag(help: "Only estimate time, memory and disk, from a few steps that are not kept.")
+    @Flag(help: "Only estimate time, memory and disk space, from a few steps that are not kept.")
     var dryRun = false
 
     func resolve() throws -> (recipe: Recipe, folder: URL) {

@@ -5,22 +5,22 @@ import Foundation
 /// The command `distill rank`.
 struct Rank: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tells how much of a surrogate's accuracy is due to its images: the scores of "
+        abstract: "Measures how much of a surrogate's accuracy is due to its images: the scores of "
             + "DD-Ranking.",
         discussion: """
             Trains networks on the surrogate, on as many random real images and on all real \
             images, with hard labels, under the surrogate's own protocol and without \
-            augmentation, and computes HLR, IOR, LRS and ARS of them. Finished trainings are kept \
-            in the folder of --output: the same command goes on after an interruption, and \
-            another surrogate of the same images is ranked without training on all of them again. \
-            What each score tells is in Documentation/metrics.md.
+            augmentation, and computes HLR, IOR, LRS and ARS from them. Finished training runs \
+            are kept in the --output folder: after an interruption the same command continues, \
+            and another surrogate of the same images is ranked without training on all of them \
+            again. Documentation/metrics.md explains what each score means.
             """
     )
 
     @Option(help: "The surrogate images: a folder of class folders, or any other dataset.")
     var surrogate: String
 
-    @Option(help: "The real training images that it stands for.")
+    @Option(help: "The real training images that the surrogate stands for.")
     var real: String
 
     @Option(help: "The test images.")
@@ -31,39 +31,42 @@ struct Rank: ParsableCommand {
 
     @Option(
         name: .customLong("protocol"),
-        help: "The protocol of trainings with hard labels; see `distill evaluate --help`."
+        help: "The protocol for training with hard labels; see `distill evaluate --help`."
     )
     var hardProtocol = "gu-hard-28"
 
     @Option(
         help: """
-            The protocol that the surrogate is meant for, such as rded-soft-300, for IOR and ARS \
-            (default: that of --protocol).
+            The protocol that the surrogate is meant for, such as rded-soft-300; used for IOR and \
+            ARS (default: that of --protocol).
             """
     )
     var ownProtocol: String?
 
-    @Option(help: "Epochs on all real images (default: the protocol's).")
+    @Option(help: "Training epochs on all real images (default: the protocol's).")
     var realEpochs: Int?
 
-    @Option(help: "The network that labels the images, if --own-protocol has soft labels.")
+    @Option(help: "File of the network that labels the images, if --own-protocol has soft labels.")
     var teacher: String?
 
-    @Option(help: "The network of a teacher that was not made by `distill evaluate --save`.")
+    @Option(help: "The architecture of a teacher that was not made by `distill evaluate --save`.")
     var teacherNetwork: String?
 
     @Option(
         parsing: .upToNextOption,
-        help: "A network of every kind is trained, and random images are drawn, for each seed."
+        help: """
+            Random seeds; for each, one network of every kind is trained and random images are \
+            drawn.
+            """
     )
     var seeds: [Int] = [0, 1, 2, 3, 4]
 
-    @Option(help: "Weight w of LRS and γ of ARS, 0 to 1.")
+    @Option(help: "The weight w of LRS and γ of ARS, from 0 to 1.")
     var weight = 0.5
 
     @OptionGroup var images: MemoryOptions
 
-    @Option(name: [.long, .short], help: "The folder in which trainings and scores are kept.")
+    @Option(name: [.long, .short], help: "The folder in which training runs and scores are kept.")
     var output: String
 
     @Flag(help: "Only estimate time and memory, from a few epochs that are not kept.")
@@ -74,10 +77,10 @@ struct Rank: ParsableCommand {
 
     func validate() throws {
         guard (0...1).contains(weight) else {
-            throw ValidationError("--weight must be 0 to 1.")
+            throw ValidationError("--weight must be between 0 and 1.")
         }
         guard !seeds.isEmpty, Set(seeds).count == seeds.count, seeds.allSatisfy({ $0 >= 0 }) else {
-            throw ValidationError("--seeds must be one or more different numbers from 0.")
+            throw ValidationError("--seeds must be one or more distinct numbers, 0 or larger.")
         }
         if let realEpochs, realEpochs < 1 {
             throw ValidationError("--real-epochs must be at least 1.")

@@ -43,10 +43,10 @@ private func withPipeline(
 /// The command `distill run`.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "The whole pipeline: fine-tune, sample, baselines, evaluate, report.",
+        abstract: "Runs the whole pipeline: fine-tune, sample, baselines, evaluate, report.",
         discussion: """
-            Stages that are finished are skipped, the one that was interrupted is resumed: the \
-            same command goes on where it stopped, with the same result.
+            Finished stages are skipped and an interrupted one is resumed: the same command \
+            continues where it stopped, with the same result.
             """
     )
 
@@ -72,9 +72,10 @@ struct Encode: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Encodes the training set into latents, once.",
         discussion: """
-            The result is <run folder>/latents/: mean and deviation of every image and of its \
-            mirror image, which training draws from. Other commands encode by themselves what is \
-            missing. After an interruption the same command goes on where it stopped.
+            The result is <run folder>/latents/: the mean and deviation of the latents of every \
+            image and of its mirror image, from which training samples. Other commands encode any \
+            missing latents themselves. After an interruption, the same command continues where it \
+            stopped.
             """
     )
 
@@ -129,10 +130,11 @@ struct Finetune: ParsableCommand {
 /// The command `distill sample`.
 struct Sample: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Draws the surrogate dataset from the fine-tuned model.",
+        abstract: "Samples the surrogate dataset from the fine-tuned model.",
         discussion: """
-            Fine-tunes first if that is not done. The result is <run folder>/surrogate/, which \
-            opens with torchvision's ImageFolder and Hugging Face's imagefolder.
+            Fine-tunes the model first if that has not been done. The result is <run \
+            folder>/surrogate/, which torchvision's ImageFolder and Hugging Face's imagefolder can \
+            load.
             """
     )
 
@@ -156,17 +158,18 @@ struct Sample: ParsableCommand {
 /// The command `distill baseline`.
 struct Baseline: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Makes the surrogate of another method.",
+        abstract: "Makes a surrogate dataset with a baseline method.",
         discussion: """
-            Chosen real images: random, by the seed; k-center, far from each other; herding, with \
-            the mean of their class. Samples of a model: dit, the pre-trained model as it is or \
-            fine-tuned with the diffusion loss alone. Optimised images: dm, distribution \
-            matching; idc-1 and idc, gradient matching, one or several images in one; glad, the \
-            latents of the autoencoder. The result is <run folder>/baselines/<method>/.
+            Selected real images: random, drawn by the seed; k-center, far from one another; \
+            herding, with a mean near that of their class. Samples from a model: dit, the \
+            pre-trained model as it is, or fine-tuned with the diffusion loss alone. Optimised \
+            images: dm, by distribution matching; idc-1 and idc, by gradient matching, with one \
+            or several images stored in each; glad, by optimising latents of the autoencoder. The \
+            result is <run folder>/baselines/<method>/.
             """
     )
 
-    @Argument(help: "The method.")
+    @Argument(help: "The baseline method.")
     var method: BaselineMethod
 
     @OptionGroup var options: RunOptions
@@ -193,12 +196,15 @@ struct MakeReport: ParsableCommand {
         commandName: "report",
         abstract: "Rebuilds the report of a run, a comparison or a folder of runs from its files.",
         discussion: """
-            A run gets report.html, the folder of a comparison its tables, figures and \
-            comparison.html, and a folder of runs index.html, which compares them.
+            For a run, it writes report.html; for a comparison, its tables, figures and \
+            comparison.html; for a folder of runs, index.html, which compares them.
             """
     )
 
-    @Argument(help: "The folder.", completion: .directory)
+    @Argument(
+        help: "The folder of a run, of a comparison or of several runs.",
+        completion: .directory
+    )
     var folder: String
 
     @OptionGroup var output: OutputOptions

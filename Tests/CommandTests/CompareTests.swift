@@ -199,6 +199,10 @@ struct CompareTests {
                     "epochs.resnet-ap-10 for 1 images per class: 1 there, 2 here"
                 )
             )
+            try Data((larger + "\nbatchSize: {resnet-ap-10: 1}").utf8).write(to: grid)
+            let smaller = try compare(folder, ["-o", "run"])
+            #expect(smaller.exitCode == 64)
+            #expect(smaller.errors.contains("batchSize.resnet-ap-10: the protocol's there, 1 here"))
         }
     }
 
@@ -233,6 +237,18 @@ struct CompareTests {
             let report = try DistillProcess(["report", "run"], in: folder)
             #expect(report.exitCode == 0, "\(report.errors)")
             #expect(try outcome(run) == whole)
+
+            // The figure of the distribution needs images, of which those there are suffice.
+            let distribution = run.appendingPathComponent("distribution.json")
+            let before = try Data(contentsOf: distribution)
+            try FileManager.default.removeItem(at: distribution)
+            let gathered = try compare(folder, ["-o", "run", "--gather"])
+            #expect(gathered.exitCode == 0, "\(gathered.errors)")
+            #expect(try Data(contentsOf: distribution) == before)
+            #expect(try outcome(run) == whole)
+            let nothing = try compare(folder, ["-o", "elsewhere", "--gather"])
+            #expect(nothing.exitCode == 66)
+            #expect(nothing.errors.contains("nothing to gather"), "\(nothing.errors)")
 
             // Epochs that finished cells were not trained for are refused, also after the network
             // was left out for a while.
@@ -300,7 +316,7 @@ struct CompareTests {
         }
     }
 
-    @Test("of three numbers of images a class, a dry run measures the ends")
+    @Test("of three numbers of images per class, a dry run measures the ends")
     func interpolatedDryRun() throws {
         let grid = """
             name: three
@@ -319,7 +335,7 @@ struct CompareTests {
             try #require(seconds.count == 3)
             #expect(seconds[0] > 0 && seconds[2] > 0)
             #expect(abs(seconds[1] - (seconds[0] + seconds[2]) / 2) < 1e-9 * seconds[1])
-            #expect(shared[1]["work"] as? String == "between 1 and 3 images a class")
+            #expect(shared[1]["work"] as? String == "between 1 and 3 images per class")
         }
     }
 }

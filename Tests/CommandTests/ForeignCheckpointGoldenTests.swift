@@ -18,9 +18,9 @@ struct ForeignCheckpointGoldenTests {
         ] {
             #expect(process.output.contains(part), "\(part) is missing in \(process.output)")
         }
-        #expect(process.output.contains("more with --verbose"))
+        #expect(process.output.contains("more lines with --verbose"))
         let whole = try DistillProcess(["inspect", path, "--verbose"])
-        #expect(!whole.output.contains("more with --verbose"))
+        #expect(!whole.output.contains("more lines with --verbose"))
         let json = try DistillProcess(["inspect", path, "--json"]).json()
         #expect(json["kind"] as? String == "PyTorch file")
         #expect((json["keys"] as? [String])?.isEmpty == false)
@@ -82,7 +82,7 @@ struct ForeignCheckpointGoldenTests {
             let native = folder.appendingPathComponent("native.pt")
             let first = try DistillProcess(["convert", start.path, native.path])
             #expect(first.exitCode == 0)
-            #expect(first.errors.contains("Warning: the file does not tell the size"))
+            #expect(first.errors.contains("Warning: the file does not state the size"))
             let back = folder.appendingPathComponent("back.safetensors")
             let second = try DistillProcess(
                 ["convert", native.path, back.path, "--layout", "dit-diffusers", "--json"]
@@ -125,7 +125,7 @@ struct ForeignCheckpointGoldenTests {
             #expect(dangerous.errors.contains(".system"))
             let unknown = try run(minimal, target, "--layout", "dit")
             #expect(unknown.exitCode == 65)
-            #expect(unknown.errors.contains("no model that is known here"))
+            #expect(unknown.errors.contains("no known model was found"))
             let group = try run(golden("checkpoints/training_zip.pt"), target, "--weights", "emma")
             #expect(group.exitCode == 65)
             #expect(group.errors.contains("emma"))

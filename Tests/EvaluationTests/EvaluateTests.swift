@@ -62,7 +62,7 @@ struct EvaluateTests {
                 return .stop
             }
         }
-        // Two images a class: 2000 epochs, one batch each.
+        // Two images per class: 2000 epochs, one batch each.
         #expect(seen == 2000)
         let result = try evaluate(
             train: .lines(1300),

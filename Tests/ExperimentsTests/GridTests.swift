@@ -21,6 +21,9 @@ struct GridTests {
             ("networks: [convnet-3]\nepochs: {resnet-18: 4}", "not among the networks"),
             ("epochs: {convnet-3: 0}", "a number from 1"),
             ("epochs: 4", "networks with numbers"),
+            ("networks: [convnet-3]\nbatchSize: {resnet-18: 8}", "not among the networks"),
+            ("batchSize: {convnet-3: 0}", "a number from 1"),
+            ("batchSize: 8", "networks with numbers"),
             ("epochs: {convnet-3: many}", "by images per class"),
             ("imagesPerClass: [5]\nepochs: {convnet-3: {10: 4}}", "10 is not among imagesPerClass"),
             ("imagesPerClass: [5]\nepochs: {convnet-3: {5: 0}}", "a number from 1"),
@@ -50,6 +53,7 @@ struct GridTests {
                 imagesPerClass: [2, 10]
                 networks: [convnet-3, resnet-18]
                 epochs: {resnet-18: 3, convnet-3: {2: 9, 10: 8}}
+                batchSize: {resnet-18: 16}
                 seeds: [0, 4]
                 vary:
                   - {finetune.minimax.representativeness: [0, 0.002], sample.sampler: [ddim]}
@@ -114,6 +118,28 @@ struct GridTests {
             epochs == [
                 "convnet-3 1: 7", "resnet-18 1: 3", "resnet-ap-10 1: 7",
                 "convnet-3 10: 5", "resnet-18 10: 3", "resnet-ap-10 10: 7",
+            ]
+        )
+    }
+
+    @Test("batches are those of the network, or the protocol's, also where the protocol is varied")
+    func batches() throws {
+        let plan = try GridPlan(
+            Grid.read(
+                yaml: """
+                    methods: [random]
+                    networks: [convnet-3, resnet-18]
+                    batchSize: {resnet-18: 8}
+                    seeds: [0]
+                    vary: {evaluate.protocol: [gu-hard-28, gu-hard-28+batch=32+augmentation=none]}
+                    """
+            )
+        )
+        #expect(
+            plan.cells.map { "\($0.network): \($0.recipe.evaluate.evaluationProtocol)" } == [
+                "convnet-3: gu-hard-28", "resnet-18: gu-hard-28+batch=8",
+                "convnet-3: gu-hard-28+batch=32+augmentation=none",
+                "resnet-18: gu-hard-28+batch=8+augmentation=none",
             ]
         )
     }

@@ -175,7 +175,7 @@ struct StandaloneEvaluationTests {
         }
     }
 
-    @Test("images a class are chosen at random or as the first, and the result says how")
+    @Test("images per class are chosen at random or as the first, and the result says how")
     func choice() throws {
         try withFolders { _, settings in
             var settings = settings

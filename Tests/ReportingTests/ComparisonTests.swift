@@ -121,8 +121,8 @@ struct ComparisonTests {
         try ComparisonReport(comparison: run.url).write(gnuplot: nil)
         #expect(
             try run.text("comparison.md").contains(
-                "Protocol: a (ConvNet-3); b (ResNet-18 on 10 images a class); "
-                    + "c (ResNet-18 on 20, 50 images a class)."
+                "Protocol: a (ConvNet-3); b (ResNet-18 on 10 images per class); "
+                    + "c (ResNet-18 on 20, 50 images per class)."
             )
         )
     }
@@ -161,17 +161,21 @@ struct ComparisonTests {
         try ComparisonReport(comparison: run.url).write(gnuplot: nil)
         let markdown = try run.text("comparison.md")
         #expect(markdown.contains("| 51.0 ± 1.0 ? | **90.0** (1 of 3) |"), "\(markdown)")
-        #expect(markdown.contains("over 3 seeds (fewer where it says so)"))
+        #expect(markdown.contains("over 3 seeds (fewer where noted)"))
         let page = try run.text("comparison.html")
         #expect(page.contains("different precisions (bfloat16 and float32)"))
         #expect(page.contains("commit 0123456789ab, libtorch 2.13.0"))
         #expect(page.contains("AVX2, 2 threads"))
-        #expect(page.contains("figure of the distribution is made when"))
+        #expect(page.contains("distribution figure is made once"))
         #expect(try !run.names("figures").contains { $0.hasPrefix("ablation") })
         #expect(try run.names("figures").contains("my-own.svg"))
         try run.write(#"{"error": "no features"}"#, to: "distribution-failed.json")
         try ComparisonReport(comparison: run.url).write(gnuplot: nil)
-        #expect(try run.text("comparison.html").contains("could not be made: no features"))
+        #expect(
+            try run.text("comparison.html").contains(
+                "distribution figure could not be made: no features"
+            )
+        )
     }
 
     @Test("the summary tells what the settings give")
@@ -184,8 +188,12 @@ struct ComparisonTests {
                 "Minimax, ConvNet-3 with 10 images per class: of 4 settings, the highest mean is"
             )
         )
-        #expect(html.contains("All others are lower by more than the seeds explain."))
-        #expect(html.contains("In none of them it is above every other method"))
+        #expect(
+            html.contains(
+                "All others are lower by more than the variation over the seeds explains."
+            )
+        )
+        #expect(html.contains("In none of them is it above every other method"))
     }
 
     @Test("settings stand in the order of their values, after those of the recipe")
@@ -287,7 +295,7 @@ struct ComparisonTests {
     @Test(
         "the epoch that the recipe chose counts, and the legend says which",
         arguments: [
-            ("best", "chosen on the test set"), ("holdout", "held back"), ("last", "last epoch"),
+            ("best", "chosen on the test set"), ("holdout", "held-out"), ("last", "last epoch"),
         ]
     )
     func selection(name: String, words: String) throws {
@@ -469,8 +477,8 @@ struct ComparisonTests {
                 .replacing(Words.space, with: " ")
         }
         for (selection, value, words) in [
-            ("best", "75.0 %", "in percent at the best epoch, which was chosen on the test set"),
-            ("holdout", "62.5 %", "in percent at the epoch that training images held back"),
+            ("best", "75.0 %", "in percent at the best epoch, chosen on the test set"),
+            ("holdout", "62.5 %", "in percent at the epoch chosen on held-out training images"),
             ("last", "50.0 %", "in percent after the last epoch"),
         ] {
             try write(selection, to: "one")
@@ -483,6 +491,6 @@ struct ComparisonTests {
         let page = try html()
         #expect(page.contains("in percent at the epoch that each heading names"))
         #expect(page.contains("per class · after the last epoch</h3>"))
-        #expect(page.contains("per class · at the best epoch, which was chosen"))
+        #expect(page.contains("per class · at the best epoch, chosen on the test set"))
     }
 }

@@ -63,7 +63,7 @@ struct GalleryTests {
         let page = try page(TemporaryRun.finished())
         #expect(count("<button type=\"button\" class=\"open\"", in: page) == 12)
         #expect(page.contains("data-file=\"baselines/dit/01-ankle-boot/1.png\""))
-        #expect(page.contains("<p id=\"gallery-hint\" hidden>Choose an image to enlarge it.</p>"))
+        #expect(page.contains("<p id=\"gallery-hint\" hidden>Select an image to enlarge it.</p>"))
         #expect(!page.contains("id=\"real-"))
     }
 
@@ -90,7 +90,7 @@ struct GalleryTests {
         for text in [
             "data-note=\"This is the training image train-images #5.\" data-real=\"\"",
             "data-note=\"This is a training image.\" data-real=\"\"",
-            "data-origin=\"It began as a &quot;b&quot; #1.\"",
+            "data-origin=\"It was initialised from a &quot;b&quot; #1.\"",
         ] {
             #expect(page.contains(text), "\(text)")
         }

@@ -40,12 +40,12 @@ struct ReportTests {
     func summary() throws {
         let text = try page(TemporaryRun.finished()).replacing(Words.space, with: " ")
         for sentence in [
-            "ConvNet-3 trained from scratch on 4 synthetic images by Minimax Diffusion (2 per class) reaches 71.0 % ± 1.4 on the 1,000 test images.",
-            "It reaches 62.0 % ± 2.8 on 4 random real images and 70.0 % ± 1.4 on 4 synthetic images by the DiT without the criteria.",
-            "Minimax is 9.0 percentage points above Random, more than the deviations of both together.",
-            "The 1.0 percentage points between Minimax and DiT lie within the deviations: neither is shown to be better.",
+            "ConvNet-3 trained from scratch on 4 synthetic images from Minimax Diffusion (2 per class) reaches 71.0 % ± 1.4 on the 1,000 test images.",
+            "It reaches 62.0 % ± 2.8 when trained on 4 random real images and 70.0 % ± 1.4 when trained on 4 synthetic images from the DiT without the minimax criteria.",
+            "Minimax is 9.0 percentage points above Random, more than the sum of their standard deviations.",
+            "The difference of 1.0 percentage points between Minimax and DiT is within the sum of their standard deviations: neither is shown to be better.",
             "The surrogate has 4 images in place of the 2,400 training images: one for every 600.",
-            "All stages took 2 min 13 s on cpu; the most memory, 1.21 GB, was in use during fine-tuning.",
+            "All stages took 2 min 13 s on cpu; memory use peaked at 1.21 GB, during fine-tuning.",
         ] {
             #expect(text.contains(sentence), "\(sentence)")
         }
@@ -55,8 +55,8 @@ struct ReportTests {
     func selection() throws {
         let run = try TemporaryRun()
         for (selection, value, words) in [
-            ("best", "75.0 %", "those at the best epoch, which was chosen on the test set"),
-            ("holdout", "62.5 %", "those at the epoch that training images held back have chosen"),
+            ("best", "75.0 %", "those at the best epoch, chosen on the test set"),
+            ("holdout", "62.5 %", "those at the epoch chosen on held-out training images"),
             ("last", "50.0 %", "those after the last epoch"),
         ] {
             let accuracy = { (mean: Double) in "{\"values\": [\(mean)], \"mean\": \(mean)}" }
@@ -90,8 +90,8 @@ struct ReportTests {
         for sentence in [
             "Minimax is above Random (by 10.0), in percentage points",
             "Minimax is below IDC (by 10.0), in percentage points",
-            "Between Minimax and DiT the differences lie within the deviations",
-            "For DM a single seed leaves the spread unknown",
+            "Between Minimax and DiT, the differences are within the sum of the two standard deviations",
+            "For DM, a single seed leaves the spread unknown",
         ] {
             #expect(text.contains(sentence), "\(sentence)")
         }
@@ -164,8 +164,8 @@ struct ReportTests {
         let page = try page(run)
         for sentence in [
             "No network has been evaluated yet", "No surrogate images have been sampled yet",
-            "There are no images of other methods", "No step of a training has been logged",
-            "No times and memory", "There is no provenance.json",
+            "There are no images of other methods", "No training step has been logged",
+            "No time or memory use", "There is no provenance.json",
         ] {
             #expect(page.contains(sentence), "\(sentence)")
         }

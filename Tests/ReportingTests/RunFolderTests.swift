@@ -54,7 +54,7 @@ struct RunFolderTests {
     @Test(
         "Malformed results are errors that name the file and the key",
         arguments: [
-            ("{", "no valid JSON"),
+            ("{", "not valid JSON"),
             ("[]", "the top level"),
             (
                 "{\"results\": [{\"method\": \"dit\"}]}",
@@ -88,7 +88,7 @@ struct RunFolderTests {
     func malformedProvenance() throws {
         let run = try TemporaryRun()
         try run.write("version: 1", to: "provenance.json")
-        #expect(try failure(run).message.contains("provenance.json: this is no valid JSON"))
+        #expect(try failure(run).message.contains("provenance.json: this is not valid JSON"))
     }
 
     @Test("A recipe that is no text is an error that names the file")
@@ -96,7 +96,7 @@ struct RunFolderTests {
         let run = try TemporaryRun()
         try run.write(Data([0xFF, 0xFE, 0x00]), to: "recipe.resolved.yaml")
         #expect(
-            try failure(run).message.contains("recipe.resolved.yaml: the file is no UTF-8 text")
+            try failure(run).message.contains("recipe.resolved.yaml: the file is not UTF-8 text")
         )
     }
 
@@ -125,7 +125,7 @@ struct RunFolderTests {
         try run.write("x", to: "report.html/in-the-way")
         let error = try failure(run)
         #expect(error.code == .unwritable)
-        #expect(error.message.contains("report.html: this cannot be written"))
+        #expect(error.message.contains("report.html cannot be written"))
     }
 
     @Test("Images are in the order of their numbers, classes in the order of their names")

@@ -107,15 +107,15 @@ struct WordsTests {
         let low = accuracy(0.70, 0.01)
         #expect(
             Comparison(accuracy(0.745, 0.01), low).sentence("A", "B")
-                == "A is 4.5 percentage points above B, more than the deviations of both together."
+                == "A is 4.5 percentage points above B, more than the sum of their standard deviations."
         )
         #expect(
             Comparison(accuracy(0.705, 0.01), low).sentence("A", "B")
-                == "The 0.5 percentage points between A and B lie within the deviations: neither is shown to be better."
+                == "The difference of 0.5 percentage points between A and B is within the sum of their standard deviations: neither is shown to be better."
         )
         #expect(
             Comparison(accuracy(0.6, nil, seeds: 1), low).sentence("A", "B")
-                == "A is 10.0 percentage points below B, but with a single seed the spread is unknown, so this may be chance."
+                == "A is 10.0 percentage points below B, but with a single seed the spread is unknown, so this may be due to chance."
         )
     }
 }

@@ -21,7 +21,7 @@ public struct GridEstimate: Codable, Sendable, Equatable {
 
     /// Cells that differ in nothing that changes their time.
     public struct Cells: Codable, Sendable, Equatable {
-        /// Network and images of each class, for example "convnet-3, 10 images a class".
+        /// Network and images of each class, for example "convnet-3, 10 images per class".
         public let work: String
         /// How many there are.
         public let cells: Int
@@ -102,7 +102,7 @@ extension Comparison {
         for unit in missing {
             counts[try Comparison.kind(unit), default: []].insert(unit.recipe.sample.imagesPerClass)
         }
-        // Of many numbers of images a class only the ends are measured.
+        // Of many numbers of images per class only the ends are measured.
         let ends = counts.mapValues { Set([$0.min(), $0.max()].compactMap(\.self)) }
         var measured = [String: [Int: RunEstimate.Stage]]()
         for unit in missing {
@@ -127,7 +127,7 @@ extension Comparison {
                 work: stages[count]?.work
                     ?? "between "
                     + stages.keys.sorted().map(String.init).joined(separator: " and ")
-                    + " images a class",
+                    + " images per class",
                 seconds: stages[count]?.seconds
                     ?? Comparison.interpolated(stages.mapValues(\.seconds), at: count),
                 isFinished: false
@@ -150,7 +150,7 @@ extension Comparison {
             .estimate([unit.work.stage]).stages.last
     }
 
-    /// What units have in common that differ in nothing but the number of images a class, or in what
+    /// What units have in common that differ in nothing but the number of images per class, or in what
     /// changes no time.
     private static func kind(_ unit: SharedUnit) throws -> String {
         var recipe = timing(unit.recipe)
@@ -192,7 +192,7 @@ extension Comparison {
         for cell in plan.cells {
             let varied = cell.variation.filter { $0.key.hasPrefix("evaluate.") }
                 .sorted { $0.key < $1.key }.map { ", \($0.key)=\($0.value)" }.joined()
-            let name = "\(cell.network), \(cell.imagesPerClass) images a class\(varied)"
+            let name = "\(cell.network), \(cell.imagesPerClass) images per class\(varied)"
             if let place = groups.firstIndex(where: { $0.name == name }) {
                 groups[place].cells.append(cell)
             } else {

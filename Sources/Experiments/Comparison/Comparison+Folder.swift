@@ -1,6 +1,7 @@
 import Checkpoints
 import Evaluation
 import Foundation
+import Models
 import Training
 
 /// A cell that could not be computed.
@@ -29,18 +30,22 @@ extension Comparison {
         read("results.json", in: folder(of: cell), as: RunResults.self)?.results.first
     }
 
-    /// Whether a result is a cell's: one that was trained for other epochs, in an earlier state of
-    /// the grid, is not.
+    /// Whether a result is a cell's: one that was trained for other epochs or in other batches, in
+    /// an earlier state of the grid, is not.
     func fits(_ result: EvaluationResult, _ cell: GridCell) -> Bool {
         let settings = cell.recipe.evaluate
-        guard let usual = try? EvaluationProtocol.named(settings.evaluationProtocol) else {
-            return false
-        }
-        let epochs =
-            settings.epochs > 0
-            ? settings.epochs
-            : usual.epochs(imagesPerClass: cell.imagesPerClass, classCount: result.classes)
-        return result.epochs == epochs
+        guard let wanted = try? EvaluationProtocol.named(settings.evaluationProtocol),
+            let network = try? NetworkName(cell.network)
+        else { return false }
+        let (perClass, classes) = (cell.imagesPerClass, result.classes)
+        let name = wanted.name(
+            epochs: settings.epochs > 0
+                ? settings.epochs : wanted.epochs(imagesPerClass: perClass, classCount: classes),
+            imagesPerClass: perClass,
+            classCount: classes,
+            network: network
+        )
+        return result.evaluationProtocol == name
     }
 
     /// What a cell failed with.
@@ -58,7 +63,7 @@ extension Comparison {
         let resolved = url.appendingPathComponent("grid.resolved.yaml")
         guard let old = try? String(contentsOf: resolved, encoding: .utf8) else { return }
         let before = try Grid.read(yaml: old, name: resolved.path)
-        let lines = try differences(from: before) + differingEpochs()
+        let lines = try differences(from: before) + differingTrainings()
         guard lines.isEmpty else {
             throw RunError(
                 .otherRecipe,
@@ -103,18 +108,29 @@ extension Comparison {
         return differences
     }
 
-    /// Cells of the folder that were trained for other epochs, also those of networks that the grid
-    /// did without for a while.
-    private func differingEpochs() -> [String] {
-        let lines = plan.cells.compactMap { cell -> String? in
+    /// Cells of the folder that were trained for other epochs or in other batches, also those of
+    /// networks that the grid did without for a while.
+    private func differingTrainings() -> [String] {
+        let lines = plan.cells.flatMap { cell -> [String] in
             let file = folder(of: cell).appendingPathComponent("recipe.resolved.yaml")
-            let now = cell.recipe.evaluate.epochs
-            let before =
-                (try? Recipe.read(file))?.evaluate.epochs
-                ?? storedResult(of: cell).flatMap { fits($0, cell) ? now : $0.epochs }
-            guard let before, before != now else { return nil }
-            return "  epochs.\(cell.network) for \(cell.imagesPerClass) images per class: "
-                + "\(before) there, \(now) here"
+            let now = cell.recipe.evaluate
+            guard let before = (try? Recipe.read(file))?.evaluate else {
+                guard let result = storedResult(of: cell), !fits(result, cell) else { return [] }
+                return ["  \(cell.key): \(result.evaluationProtocol) there, not what is here"]
+            }
+            let batches = [before, now].map { settings in
+                (try? EvaluationProtocol.named(settings.evaluationProtocol))?.variation.batch
+                    .map(String.init) ?? "the protocol's"
+            }
+            return [
+                before.epochs == now.epochs
+                    ? nil
+                    : "  epochs.\(cell.network) for \(cell.imagesPerClass) images per class: "
+                        + "\(before.epochs) there, \(now.epochs) here",
+                batches[0] == batches[1]
+                    ? nil
+                    : "  batchSize.\(cell.network): \(batches[0]) there, \(batches[1]) here",
+            ].compactMap { $0 }
         }
         return Set(lines).sorted()
     }

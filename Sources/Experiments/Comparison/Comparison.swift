@@ -158,6 +158,22 @@ public final class Comparison {
         if plan.cells.allSatisfy(isFinished) { try finish() }
     }
 
+    /// Computes no cell: writes `comparison.json` from what is finished, by whatever process, and
+    /// measures the distribution of the sets that are there.
+    ///
+    /// - Throws: `RunError` if the folder holds no comparison, `InterruptedError` after a signal.
+    public func gatherFinished() throws {
+        let file = url.appendingPathComponent("grid.resolved.yaml")
+        guard FileManager.default.fileExists(atPath: file.path) else {
+            throw RunError(
+                .missingFile,
+                "There is nothing to gather: no comparison in \(url.path)."
+            )
+        }
+        try open()
+        try finish()
+    }
+
     private func finish() throws {
         // What is measured is kept, whatever becomes of the figure.
         try gather()

@@ -57,8 +57,8 @@ extension Grid {
     }
 
     private static let keys = [
-        "name", "recipe", "methods", "imagesPerClass", "networks", "epochs", "seeds", "vary",
-        "distribution",
+        "name", "recipe", "methods", "imagesPerClass", "networks", "epochs", "batchSize",
+        "seeds", "vary", "distribution",
     ]
 
     private mutating func set(_ key: Node, to value: Node, name: String) throws {
@@ -86,6 +86,11 @@ extension Grid {
                 [String: Epochs].self,
                 expected: "networks with numbers, such as {resnet-18: 40}, or {resnet-18: {10: 40, "
                     + "50: 20}} by images per class."
+            )
+        case "batchSize":
+            batchSize = try decoded(
+                [String: Int].self,
+                expected: "networks with numbers, such as {resnet-18: 16}."
             )
         case "seeds": seeds = try decoded([Int].self)
         case "vary": vary = try Grid.groups(value, name: name)
@@ -174,6 +179,10 @@ extension Grid {
         if !epochs.isEmpty {
             let numbers = epochs.sorted { $0.key < $1.key }
             pairs.append((Node("epochs"), Node(numbers.map { (Node($0.key), $0.value.node) })))
+        }
+        if !batchSize.isEmpty {
+            let sizes = batchSize.sorted { $0.key < $1.key }
+            pairs.append((Node("batchSize"), Node(sizes.map { (Node($0), Node("\($1)")) })))
         }
         if !vary.isEmpty {
             let groups = vary.map { group in

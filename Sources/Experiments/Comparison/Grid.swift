@@ -62,6 +62,9 @@ public struct Grid: Sendable, Equatable {
     /// Epochs of some of the networks, instead of the recipe's `evaluate.epochs`: large networks
     /// take much longer for one, and need fewer.
     public var epochs: [String: Epochs] = [:]
+    /// Images a step for some of the networks, instead of the protocol's: in smaller batches a
+    /// small set gives more steps for the same arithmetic.
+    public var batchSize: [String: Int] = [:]
     /// The seeds of these networks: one training for each.
     public var seeds = [0, 1, 2]
     /// Options of the recipe that are varied.
@@ -107,11 +110,18 @@ public struct Grid: Sendable, Equatable {
         for network in networks {
             do { _ = try NetworkName(network) } catch { throw RecipeError("networks: \(error)") }
         }
+        for (key, named) in [("epochs", Array(epochs.keys)), ("batchSize", Array(batchSize.keys))] {
+            for network in named where !networks.contains(network) {
+                throw RecipeError(
+                    "\(key): \(network) is not among the networks "
+                        + "\(networks.joined(separator: ", "))."
+                )
+            }
+        }
+        for (network, size) in batchSize {
+            try require(size > 0, "batchSize: \(network): \(size): expected a number from 1.")
+        }
         for (network, epochs) in epochs {
-            try require(
-                networks.contains(network),
-                "epochs: \(network) is not among the networks \(networks.joined(separator: ", "))."
-            )
             let numbers: [Int]
             switch epochs {
             case .always(let number): numbers = [number]

@@ -1,3 +1,4 @@
+import Evaluation
 import Foundation
 
 /// One measurement: networks of one kind, trained with one seed on the images of one method.
@@ -72,7 +73,7 @@ public struct GridPlan: Sendable {
                     }
                     for network in grid.networks {
                         for seed in grid.seeds {
-                            let cell = GridCell(
+                            let cell = try GridCell(
                                 method: method,
                                 imagesPerClass: count,
                                 network: network,
@@ -80,6 +81,7 @@ public struct GridPlan: Sendable {
                                 variation: differing,
                                 evaluating: recipe,
                                 epochs: grid.epochs[network]?.number(imagesPerClass: count),
+                                batchSize: grid.batchSize[network],
                                 madeBy: unit,
                                 count: made
                             )
@@ -143,9 +145,10 @@ extension GridCell {
         variation: [String: String],
         evaluating recipe: Recipe,
         epochs: Int?,
+        batchSize: Int?,
         madeBy unit: SharedUnit,
         count: Int
-    ) {
+    ) throws {
         key = "\(method)_\(imagesPerClass)_\(network)_seed\(seed)" + GridKey.suffix(variation)
         self.method = method
         self.imagesPerClass = imagesPerClass
@@ -160,6 +163,10 @@ extension GridCell {
         own.evaluate = recipe.evaluate
         own.evaluate.networks = [network]
         if let epochs { own.evaluate.epochs = epochs }
+        if let batchSize {
+            let usual = try EvaluationProtocol.named(recipe.evaluate.evaluationProtocol)
+            own.evaluate.evaluationProtocol = usual.withBatches(of: batchSize).id
+        }
         own.evaluate.seeds = [seed]
         own.evaluate.imagesPerClass = [imagesPerClass]
         // A cell has one result.

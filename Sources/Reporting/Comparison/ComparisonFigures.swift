@@ -21,8 +21,8 @@ enum ComparisonFigures {
                 name: "accuracy-time-\(network)",
                 title: "Accuracy of \(Names.network(network)) against the time of distillation",
                 caption: """
-                    A point for each method and number of images per class, joined by rising number; \
-                    the last number stands at its point. \(memory(points))Further left \
+                    One point for each method and number of images per class, joined in increasing \
+                    order; the largest number is shown at its point. \(memory(points))Further left \
                     and higher is better.
                     """,
                 summary: summary(own) { group in
@@ -43,7 +43,7 @@ enum ComparisonFigures {
     private static func memory(_ points: [Chart.Point]) -> String {
         let sizes = points.compactMap { $0.size.map { $0 * 1e9 } }
         guard let least = sizes.min(), let most = sizes.max() else { return "" }
-        return "The larger a point, the more memory, from \(Words.bytes(least)) to "
+        return "Larger points mean more memory, from \(Words.bytes(least)) to "
             + "\(Words.bytes(most)). "
     }
 
@@ -70,8 +70,8 @@ enum ComparisonFigures {
             name: "time-images",
             title: "Time of distillation against images per class",
             caption: """
-                What making the images took, pre-training left out; work that several numbers of \
-                images share counts for each of them.
+                Time taken to make the images, excluding pre-training; work shared by several \
+                numbers of images counts towards each of them.
                 """,
             y: .init("time of distillation", unit: "s", isLogarithmic: true),
             value: { group in
@@ -86,10 +86,10 @@ enum ComparisonFigures {
         lines(
             oneNetwork(groups).filter { $0.meanPixelChange != nil },
             name: "pixel-change-images",
-            title: "Mean change of a pixel from its first value",
+            title: "Mean change of a pixel from its initial value",
             caption: """
-                Methods that optimise pixels begin with real images: how far a pixel is from where \
-                it began, on average.
+                Methods that optimise pixels begin with real images; the figure shows how far a \
+                pixel is, on average, from where it began.
                 """,
             y: .init("mean change of a pixel", unit: "% of the range", minimum: 0),
             value: { group in group.meanPixelChange.map { ($0 * 100, nil) } },

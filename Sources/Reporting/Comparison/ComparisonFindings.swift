@@ -44,13 +44,13 @@ enum ComparisonFindings {
         if row.contains(where: { $0.verdict == .unknown }) {
             return
                 "The highest mean is that of \(best); a single \(table.spread.singular) leaves open "
-                + "whether that is chance."
+                + "whether this is due to chance."
         }
         return row.contains { $0.verdict == .noise }
-            ? "The highest mean is that of \(best); the difference to at least one other method may be "
-                + "noise."
+            ? "The highest mean is that of \(best); the difference from at least one other method may "
+                + "be noise."
             : "The highest mean is that of \(best), above every other method by more than the "
-                + "\(table.spread.plural) explain."
+                + "variation over the \(table.spread.plural) explains."
     }
 
     /// In how many rows the highest is above all others for sure.
@@ -61,22 +61,22 @@ enum ComparisonFindings {
         let unknown = rows.count { row in row.contains { $0.verdict == .unknown } }
         if unknown == rows.count {
             return
-                "With single \(table.spread.plural) nothing is known about the spread: differences "
-                + "may be chance."
+                "With single \(table.spread.plural), nothing is known about the spread: differences "
+                + "may be due to chance."
         }
         let noise = rows.count { row in
             row.contains { $0.verdict == .noise } && !row.contains { $0.verdict == .unknown }
         }
         let clear = rows.count - unknown - noise
         var parts = [
-            "In \(clear == 0 ? "none" : "\(clear)") of them it is above every other method by more "
-                + "than the \(table.spread.plural) explain"
+            "In \(clear == 0 ? "none of them is it" : "\(clear) of them it is") above every other "
+                + "method by more than the variation over the \(table.spread.plural) explains"
         ]
         if noise > 0 {
-            parts.append("in \(noise) the difference to at least one other method may be noise")
+            parts.append("in \(noise) the difference from at least one other method may be noise")
         }
         if unknown > 0 {
-            parts.append("in \(unknown) a single \(table.spread.singular) leaves it open")
+            parts.append("in \(unknown) a single \(table.spread.singular) leaves this open")
         }
         return parts.joined(separator: "; ") + "."
     }
@@ -108,20 +108,23 @@ enum ComparisonFindings {
             + "\(percent(best.entry)) (\(best.settings))"
         let usual = entries.first { $0.entry.group.variation.isEmpty }
         if let usual, !best.entry.group.variation.isEmpty {
-            text += ", that of the recipe \(percent(usual.entry))"
+            text += "; the recipe's own settings give \(percent(usual.entry))"
         }
         let others = entries.filter { $0.entry.verdict != .best }
         let noise = others.count { $0.entry.verdict == .noise }
         let unknown = others.count { $0.entry.verdict == .unknown }
         let spread = best.entry.group.spread
         if unknown > 0 {
-            return text + ". Single \(spread.plural) do not tell whether that is chance."
+            return text + ". Single \(spread.plural) do not show whether this is due to chance."
         }
         switch noise {
-        case 0: return text + ". All others are lower by more than the \(spread.plural) explain."
-        case others.count: return text + ". None of the others can be told from it."
+        case 0:
+            return text + ". All others are lower by more than the variation over the "
+                + "\(spread.plural) explains."
+        case others.count: return text + ". None of the others can be distinguished from it."
         default:
-            return text + ". \(noise) of the \(others.count) others cannot be told from it."
+            return text + ". \(noise) of the \(others.count) others cannot be distinguished from "
+                + "it."
         }
     }
 

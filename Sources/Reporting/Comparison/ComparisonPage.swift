@@ -154,7 +154,7 @@ struct ComparisonPage {
             switch entry.verdict {
             case .best: ("", "highest")
             case .lower: ("", "")
-            case .noise: ("≈", "not to be told from the highest")
+            case .noise: ("≈", "not distinguishable from the highest")
             case .unknown: ("?", "a single \(entry.group.spread.singular)")
             }
         return .init(
@@ -214,8 +214,8 @@ struct ComparisonPage {
         var gaps: [String] = []
         if !file.missing.isEmpty {
             gaps.append(
-                "\(Words.count(file.missing.count, "cell")) are not computed yet; the same command "
-                    + "goes on with them."
+                "Not computed yet: \(Words.count(file.missing.count, "cell")). Run the same command "
+                    + "to continue."
             )
         }
         if !file.failed.isEmpty {
@@ -229,14 +229,14 @@ struct ComparisonPage {
         for (name, values) in different where values.count > 1 {
             gaps.append(
                 "Cells were measured with different \(name) (\(Words.list(values.map { String($0.prefix(12)) }.sorted()))): "
-                    + "means over them mix what may not be comparable."
+                    + "means over them mix results that may not be comparable."
             )
         }
         let failure = figures.flatMap(\.figures).compactMap(\.failure).first
         if let failure {
             gaps.append(
                 "\(failure) The numbers are in the folder figures. Install gnuplot (Debian: apt-get "
-                    + "install gnuplot-nox) and build this page again."
+                    + "install gnuplot-nox) and rebuild this page."
             )
         }
         return gaps

@@ -33,7 +33,7 @@ public struct ComparisonReport: Sendable {
             throw ReportError(
                 .notARunFolder,
                 """
-                \(folder.path(percentEncoded: false)): there is no comparison.json in it. Name the \
+                \(folder.path(percentEncoded: false)): there is no comparison.json in it. Give the \
                 folder that 'distill compare' wrote.
                 """
             )
@@ -131,9 +131,9 @@ public struct ComparisonReport: Sendable {
         struct Failure: Decodable { var error: String }
         let failed = RunFile(url: url.appending(path: "distribution-failed.json"))
         let reason = failed.exists ? try? failed.decoded(Failure.self).error : nil
-        return reason.map { "The figure of the distribution could not be made: \($0)" }
-            ?? "The figure of the distribution is made when all cells have been tried, by "
-            + "`distill compare` without --cell."
+        return reason.map { "The distribution figure could not be made: \($0)" }
+            ?? "The distribution figure is made once all cells have been tried, by "
+            + "`distill compare` without --cell, or before that with --gather."
     }
 
     /// The tables as text for a terminal.
@@ -165,7 +165,7 @@ public struct ComparisonReport: Sendable {
                 """
                 ## Published numbers on \(published.dataset)
 
-                Not measured here: as others report them, with their own code and machines, mostly \
+                Not measured here: as reported by others, with their own code and machines, mostly \
                 at the best epoch on the test set.
 
                 \(published.markdown)

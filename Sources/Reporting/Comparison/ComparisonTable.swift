@@ -63,12 +63,12 @@ package struct ComparisonTable: Sendable {
     /// What is compared with what, in a sentence or two.
     package var note: String {
         switch kind {
-        case .methods: "In every row the methods are compared."
+        case .methods: "Each row compares the methods."
         case .settings:
-            "In every column, the settings of one network and number of images are compared."
+            "Each column compares the settings for one network and number of images at a time."
         case .draws:
-            "In every row the methods are compared on one draw of the images; here, ± is the "
-                + "deviation over the seeds of the networks."
+            "Each row compares the methods on one draw of the images; here, ± is the sample "
+                + "standard deviation over the seeds of the networks."
         }
     }
 
@@ -88,7 +88,7 @@ package struct ComparisonTable: Sendable {
     }
 
     /// How the networks are trained: "gu-hard-28+epochs=40 (ConvNet-3, ResNet-18)", one protocol
-    /// after the other; "(ResNet-18 on 10, 20 images a class)" where it depends on their number.
+    /// after the other; "(ResNet-18 on 10, 20 images per class)" where it depends on their number.
     package var protocols: String {
         let groups = rows.flatMap(\.entries).compactMap { $0?.group }
         let names = groups.compactMap(\.protocolName).withoutRepetitions
@@ -102,7 +102,7 @@ package struct ComparisonTable: Sendable {
                 if isTheOnlyOne { return word }
                 let counts = own.filter { $0.network == network }.map(\.imagesPerClass)
                 return "\(word) on \(Set(counts).sorted().map(String.init).joined(separator: ", "))"
-                    + " images a class"
+                    + " images per class"
             }
             return "\(name) (\(networks.joined(separator: ", ")))"
         }

@@ -12,12 +12,12 @@ package enum ComparisonText {
         return """
             Mean accuracy on the test set in percent \(Names.epoch(table.selections)), ± the sample standard deviation \
             over \(Words.count(count)) \(count == 1 ? table.spread.singular : table.spread.plural)\
-            \(isEqual ? "" : " (fewer where it says so)"). \
-            \(table.spread == .draws ? "Each draw counts with the mean of its networks. "
-                : "The seeds are those of the networks, which all see the same images of a method. ")\
-            Bold: the highest mean of those compared. ≈: not to be told from it \
+            \(isEqual ? "" : " (fewer where noted)"). \
+            \(table.spread == .draws ? "Each draw counts as the mean of its networks. "
+                : "The seeds are those of the networks, which all see the same images of each method. ")\
+            Bold: the highest mean of those compared. ≈: not distinguishable from it \
             (Welch's test over the \(table.spread.plural), p ≥ 0.05). \
-            ?: a single \(table.spread.singular), so nothing can be said.\
+            ?: a single \(table.spread.singular), so nothing can be concluded.\
             \(table.protocols.isEmpty ? "" : " Protocol: \(table.protocols).")
             """
     }

@@ -42,7 +42,7 @@ enum DistributionFigures {
                 title: "Real and distilled images, t-SNE",
                 caption: """
                     Images with similar features lie near each other; distances between groups, and \
-                    the axes, mean nothing.
+                    the axes, have no meaning.
                     """,
                 axes: ("", ""),
                 points: \.tsne
@@ -52,8 +52,8 @@ enum DistributionFigures {
                 name: "similarity-real",
                 title: "Similarity to the nearest real image",
                 caption: """
-                    Cosine of the features of each distilled image and the most similar real image \
-                    of its class. 1 is a copy.
+                    Cosine similarity between the features of each distilled image and those of the \
+                    most similar real image of its class. 1 is a copy.
                     """,
                 values: \.nearestReal
             ),
@@ -62,8 +62,8 @@ enum DistributionFigures {
                 name: "similarity-sibling",
                 title: "Similarity to the nearest sibling",
                 caption: """
-                    Cosine of the features of each distilled image and the most similar other one of \
-                    its class. Further left is more diverse.
+                    Cosine similarity between the features of each distilled image and those of the \
+                    most similar other one of its class. Further left is more diverse.
                     """,
                 values: \.nearestSibling
             ),

@@ -41,7 +41,10 @@ public struct PublishedNumbers: Sendable {
             guard fields.count == 8, let count = Int(fields[2]), let mean = Double(fields[5]),
                 fields[6].isEmpty || Double(fields[6]) != nil
             else {
-                throw ReportError.malformed(file.path, "row \(number + 1) has other columns")
+                throw ReportError.malformed(
+                    file.path,
+                    "row \(number + 1) does not have the expected columns"
+                )
             }
             all.append(
                 (
@@ -63,7 +66,7 @@ public struct PublishedNumbers: Sendable {
         let known = Set(all.map(\.dataset)).sorted().joined(separator: ", ")
         throw ReportError(
             .malformedFile,
-            "\(file.path): there are no published numbers for \"\(dataset)\". There are some for \(known)."
+            "\(file.path): there are no published numbers for \"\(dataset)\". They exist for \(known)."
         )
     }
 

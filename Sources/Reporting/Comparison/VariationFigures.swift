@@ -66,9 +66,9 @@ enum VariationFigures {
             }
             return Chart(
                 name: "ablation-\(network)",
-                title: "What the criteria give, \(Names.network(network))",
+                title: "Effect of the criteria, \(Names.network(network))",
                 caption: """
-                    Minimax Diffusion with the loss of diffusion alone, with representativeness \
+                    Minimax Diffusion with the diffusion loss alone, with representativeness \
                     (L_r), with diversity (L_d), and with both. Whiskers: sample standard deviation.
                     """,
                 summary: Words.list(words) + ".",
@@ -144,7 +144,7 @@ enum VariationFigures {
         }
         return Chart(
             name: "sensitivity-\(path)-\(network)",
-            title: "Accuracy of \(Names.network(network)) over \(name)",
+            title: "Accuracy of \(Names.network(network)) against \(name)",
             caption: """
                 All other settings are those of the recipe, in which \(path) is \
                 \(base[path] ?? "–"). Bands: one sample standard deviation over the \

@@ -102,7 +102,7 @@ enum AccuracyFigures {
             title: "Accuracy of \(network) on the test set",
             caption: """
                 Bars: mean over the seeds; whiskers: sample standard deviation\
-                \(group.results.count > Chart.legibleBars ? "." : "; circles: single seeds.")
+                \(group.results.count > Chart.legibleBars ? "." : "; circles: individual seeds.")
                 """,
             summary: Words.list(values) + ".",
             x: axis,
@@ -112,7 +112,7 @@ enum AccuracyFigures {
         if let classes = group.results.compactMap(\.classes).first, classes > 1 {
             let chance = 1 / Double(classes)
             chart.levels = [
-                .init(y: chance * 100, label: "guessing: \(Words.percent(chance))")
+                .init(y: chance * 100, label: "chance level: \(Words.percent(chance))")
             ]
         }
         return chart
@@ -155,7 +155,7 @@ enum AccuracyFigures {
             return Chart(
                 name: "evaluate-\(key.network)"
                     + (key.imagesPerClass > 0 ? "-\(Int(key.imagesPerClass))" : ""),
-                title: "Test accuracy of \(network) while it trains\(images)",
+                title: "Test accuracy of \(network) during training\(images)",
                 caption: "Means over the seeds; bands: one sample standard deviation.",
                 summary: "At the end: \(Words.list(ends)).",
                 x: .init("epoch"),
@@ -167,7 +167,7 @@ enum AccuracyFigures {
         return FigureGroup(
             title: "Evaluation",
             note:
-                "A network is trained from scratch on each method's images and tested now and then.",
+                "A network is trained from scratch on each method's images and tested at intervals.",
             charts: charts
         )
     }

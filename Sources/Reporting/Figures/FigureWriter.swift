@@ -78,9 +78,9 @@ struct FigureWriter {
         ReportError(
             .unwritable,
             """
-            \(file.path(percentEncoded: false)): this cannot be written \
-            (\(error.localizedDescription)). Check the permissions of the run folder and the space \
-            on its disk.
+            \(file.path(percentEncoded: false)) cannot be written \
+            (\(error.localizedDescription)). Check the permissions of the run folder and the free \
+            space on its disk.
             """
         )
     }

@@ -17,12 +17,12 @@ enum TrainingFigures {
         Term(
             key: "representativeness",
             title: "Representativeness term",
-            meaning: "Falls as predictions come closer to the least similar remembered real images."
+            meaning: "Falls as predictions move closer to the least similar real images in memory."
         ),
         Term(
             key: "diversity",
             title: "Diversity term",
-            meaning: "Falls as predictions move away from the most similar earlier ones."
+            meaning: "Falls as predictions move away from the most similar earlier predictions."
         ),
     ]
 
@@ -77,8 +77,8 @@ enum TrainingFigures {
         let spread =
             smoothing.window > 1
             ? """
-             The line is the mean of \(smoothing.window) logged steps around each point, the band \
-            one standard deviation of them.
+             The line is the mean of \(smoothing.window) logged steps around each point; the band \
+            is one standard deviation.
             """ : ""
         let title = "\(Names.stage(stage)): \(term.title.lowercasedFirst)"
         let begin = term.meaning.isEmpty ? "" : term.meaning + " "

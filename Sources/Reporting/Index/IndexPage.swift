@@ -69,7 +69,7 @@ struct IndexPage {
             selections.count > 1 ? "at the epoch that each heading names" : Names.epoch(selections)
         legend = """
             Accuracy on the test set in percent \(epoch), ± the sample standard deviation over the \
-            seeds. Only numbers under one heading may be compared.
+            seeds. Only numbers under the same heading may be compared.
             """
         self.blocks = blocks
         self.figures = figures

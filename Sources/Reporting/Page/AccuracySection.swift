@@ -37,8 +37,8 @@ struct AccuracySection {
         advice =
             selections.isSubset(of: ["last"])
             ? "Compare methods by the accuracy after the last epoch."
-            : "The recipe says that the accuracies \(Names.epoch(selections)) count: those are in bold "
-                + "and in the figures."
+            : "By the recipe, the accuracies that count are those \(Names.epoch(selections)): they are "
+                + "the ones in bold and in the figures."
         blocks = AccuracyFigures.groups(results).flatMap { group in
             group.imagesPerClass.map { count in
                 Self.block(

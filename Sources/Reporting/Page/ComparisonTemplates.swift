@@ -53,7 +53,7 @@ extension Templates {
         </table>
         </div>
         {{/tables}}
-        <p class="remark">The same as files: <a href="comparison.csv">comparison.csv</a>, <a href="comparison.md">comparison.md</a>, <a href="comparison.tex">comparison.tex</a>, <a href="comparison.json">comparison.json</a>.</p>
+        <p class="remark">The same results as files: <a href="comparison.csv">comparison.csv</a>, <a href="comparison.md">comparison.md</a>, <a href="comparison.tex">comparison.tex</a>, <a href="comparison.json">comparison.json</a>.</p>
         </section>
         {{#hasFigures}}
         <section id="figures" aria-labelledby="figures-heading">
@@ -71,7 +71,7 @@ extension Templates {
         {{#published}}
         <section id="published" aria-labelledby="published-heading">
         <h2 id="published-heading">Published numbers on {{dataset}}</h2>
-        <p class="remark">Not measured here: accuracies in percent, ± the deviation where there is one, as others report them, with their own code and machines.</p>
+        <p class="remark">Not measured here: accuracies in percent, ± the deviation where there is one, as reported by others, with their own code and machines.</p>
         {{#tables}}
         <h3>{{title}}</h3>
         <div class="scroll" role="region" aria-label="{{title}}" tabindex="0">
@@ -92,7 +92,7 @@ extension Templates {
         {{#hasUnits}}
         <section id="costs" aria-labelledby="costs-heading">
         <h2 id="costs-heading">Costs of shared work</h2>
-        <p class="remark">Each was done once, for all cells that need it.</p>
+        <p class="remark">Each item was done once, for all cells that need it.</p>
         <div class="scroll" role="region" aria-labelledby="costs-heading" tabindex="0">
         <table aria-labelledby="costs-heading">
         <thead>
@@ -119,9 +119,9 @@ extension Templates {
         {{/hasProblems}}
         <section id="grid" aria-labelledby="grid-heading">
         <h2 id="grid-heading">Grid and commands</h2>
-        <p>To measure the same again, or to go on:</p>
+        <p>To repeat these measurements, or to continue them:</p>
         <pre tabindex="0"><code>{{repeatCommand}}</code></pre>
-        <p>To build tables, figures and this page again from the files:</p>
+        <p>To rebuild the tables, figures and this page from the files:</p>
         <pre tabindex="0"><code>{{rebuildCommand}}</code></pre>
         {{#grid}}
         <details>
@@ -222,7 +222,7 @@ extension Templates {
         {{/hasProblems}}
         <section id="commands" aria-labelledby="commands-heading">
         <h2 id="commands-heading">Command</h2>
-        <p>To build this page again:</p>
+        <p>To rebuild this page:</p>
         <pre tabindex="0"><code>{{rebuildCommand}}</code></pre>
         </section>
         </main>

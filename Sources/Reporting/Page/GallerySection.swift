@@ -67,7 +67,7 @@ struct GallerySection {
             rows.append(row)
         }
         note = Self.note(plan, classCount: rows.count)
-        hint = "Choose an image to enlarge it."
+        hint = "Select an image to enlarge it."
         if rows.contains(where: { !$0.reals.isEmpty }) {
             hint += """
                  Point at one that is not real to see the training image of its class whose pixels \
@@ -100,7 +100,7 @@ struct GallerySection {
                     let words = source.map { "the training image \($0)" } ?? "a training image"
                     picture.note = "This is \(words)."
                 } else {
-                    picture.origin = source.map { "It began as \($0)." } ?? ""
+                    picture.origin = source.map { "It was initialised from \($0)." } ?? ""
                     try reals.add(folders.neighbours?.images[path], to: &picture)
                 }
                 return picture
@@ -158,7 +158,7 @@ struct GallerySection {
     /// What is shown, and what is left out.
     private static func note(_ plan: GalleryPlan, classCount: Int) -> String {
         let most = plan.sets.flatMap(\.classes.values).map(\.count).max() ?? 0
-        var parts = ["One class after the other, the images of every method side by side."]
+        var parts = ["One class after another, with the images of every method side by side."]
         if most > plan.count {
             parts.append("The first \(plan.count) of up to \(Words.count(most)) images are shown.")
         }
@@ -169,7 +169,7 @@ struct GallerySection {
             parts.append(
                 """
                 The first \(classCount) of \(Words.count(plan.classCount)) classes are shown, \
-                so that the page stays small; all images are in the run folder.
+                to keep the page small; all images are in the run folder.
                 """
             )
         }

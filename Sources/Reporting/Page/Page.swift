@@ -49,8 +49,8 @@ struct Page {
             gaps.append(
                 """
                 The curves and bars are not drawn, since gnuplot was not found. Their numbers are \
-                in the folder figures. Install it (Debian: apt-get install gnuplot-nox) and build \
-                this report again.
+                in the folder figures. Install gnuplot (Debian: apt-get install gnuplot-nox) and \
+                rebuild this report.
                 """
             )
         }
@@ -72,7 +72,7 @@ struct Page {
             gaps.append(
                 """
                 No network has been evaluated yet, so there are no accuracies. Start the run \
-                again: it goes on where it stopped.
+                again: it continues where it stopped.
                 """
             )
         }
@@ -83,22 +83,22 @@ struct Page {
             gaps.append("There are no images of other methods to compare with.")
         }
         if run.metrics?.records.isEmpty != false {
-            gaps.append("No step of a training has been logged yet, so there are no curves.")
+            gaps.append("No training step has been logged yet, so there are no curves.")
         }
         if run.metrics?.endsTorn == true {
             gaps.append(
-                "The last line of metrics.jsonl was cut off in the middle and is left out."
+                "The last line of metrics.jsonl was cut off in the middle and is ignored."
             )
         }
         if run.results?.costs.isEmpty != false {
-            gaps.append("No times and memory of finished stages have been recorded yet.")
+            gaps.append("No time or memory use of finished stages has been recorded yet.")
         }
         if run.provenance == nil {
-            gaps.append("There is no provenance.json, so where this run comes from is not known.")
+            gaps.append("There is no provenance.json, so the origin of this run is not known.")
         }
         if run.recipe == nil {
             gaps.append(
-                "There is no recipe.resolved.yaml, so the values that were used are not known."
+                "There is no recipe.resolved.yaml, so the settings that were used are not known."
             )
         }
         return gaps

@@ -43,10 +43,10 @@ struct SummarySection {
             let selections = Set((run.results?.results ?? []).compactMap(\.selection))
             remarks.append(
                 """
-                Accuracies are those \(Names.epoch(selections)), on images that took no part in \
-                the training. ± is the sample standard deviation over the seeds of the training. \
-                Two methods are called different only when their means are further apart than \
-                both deviations together.
+                Accuracies are those \(Names.epoch(selections)), on images that were not used for \
+                training. ± is the sample standard deviation over the training seeds. Two methods \
+                are called different only if their means differ by more than the sum of their \
+                standard deviations.
                 """
             )
         }
@@ -74,7 +74,7 @@ struct SummarySection {
         // The numbers of many methods are easier to find beside their names, above the text.
         let isLong = others.count > sentenceCount
         if !others.isEmpty, !isLong {
-            let parts = others.map { "\(accuracy($0)) on \(images($0))" }
+            let parts = others.map { "\(accuracy($0)) when trained on \(images($0))" }
             measured += " It reaches \(Words.list(parts))."
         }
         let compared = verdicts(lead, others).joined(separator: " ")
@@ -116,16 +116,16 @@ struct SummarySection {
         return [
             above.isEmpty
                 ? nil
-                : "\(name) is above \(Words.list(above)), in percentage points, each time by more than the deviations.",
+                : "\(name) is above \(Words.list(above)), in percentage points, each time by more than the sum of the two standard deviations.",
             below.isEmpty
                 ? nil
-                : "\(name) is below \(Words.list(below)), in percentage points, each time by more than the deviations.",
+                : "\(name) is below \(Words.list(below)), in percentage points, each time by more than the sum of the two standard deviations.",
             equal.isEmpty
                 ? nil
-                : "Between \(name) and \(Words.list(equal)) the differences lie within the deviations: none is shown to be better.",
+                : "Between \(name) and \(Words.list(equal)), the differences are within the sum of the two standard deviations: none is shown to be better.",
             unknown.isEmpty
                 ? nil
-                : "For \(Words.list(unknown)) a single seed leaves the spread unknown, so differences may be chance.",
+                : "For \(Words.list(unknown)), a single seed leaves the spread unknown, so differences may be due to chance.",
         ].compactMap { $0 }
     }
 
@@ -173,7 +173,7 @@ struct SummarySection {
         var sentence = "All stages took \(Words.duration(total))\(place)"
         if let peak, let bytes = peak.peakMemoryBytes {
             sentence += """
-                ; the most memory, \(Words.bytes(bytes)), was in use during \
+                ; memory use peaked at \(Words.bytes(bytes)), during \
                 \(Names.stage(peak.stage).lowercased())
                 """
         }

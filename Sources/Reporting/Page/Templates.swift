@@ -126,23 +126,23 @@ enum Templates {
     private static let accuracy = """
         <section id="accuracy" aria-labelledby="accuracy-heading">
         <h2 id="accuracy-heading">Accuracy</h2>
-        <p class="remark" id="accuracy-caption">Accuracy on the test set of networks trained from scratch on each method's images, in percent: mean ± sample standard deviation over the seeds. Bold: the highest mean and those within the deviations of it.</p>
+        <p class="remark" id="accuracy-caption">Test accuracy, in percent, of networks trained from scratch on each method's images: mean ± sample standard deviation over the seeds. Bold: the highest mean, and those that differ from it by no more than the sum of the two standard deviations.</p>
         <div class="scroll" role="region" aria-labelledby="accuracy-heading" tabindex="0">
         <table aria-labelledby="accuracy-caption">
         <thead>
-        <tr><th scope="col">Trained on</th><th scope="col" class="number">After the last epoch</th><th scope="col">Every seed</th><th scope="col" class="number">Best epoch,<br>chosen on the test set</th><th scope="col" class="number">Training images</th><th scope="col" class="number">Time</th></tr>
+        <tr><th scope="col">Trained on</th><th scope="col" class="number">After the last epoch</th><th scope="col">Each seed</th><th scope="col" class="number">Best epoch,<br>chosen on the test set</th><th scope="col" class="number">Training images</th><th scope="col" class="number">Time</th></tr>
         </thead>
         {{#blocks}}
         <tbody>
         <tr class="group"><th scope="rowgroup" colspan="6"><span>{{heading}}</span></th></tr>
         {{#rows}}
-        <tr{{#isOwn}} class="own"{{/isOwn}}><th scope="row">{{method}}</th><td class="number">{{#isBestLast}}<strong>{{/isBestLast}}{{last}}{{#isBestLast}}</strong>{{/isBestLast}}{{^empty(selected)}}<br><small>{{#isBestSelected}}<strong>{{/isBestSelected}}{{selected}}{{#isBestSelected}}</strong>{{/isBestSelected}}: epoch chosen on training images held back</small>{{/empty(selected)}}</td><td>{{values}}{{^empty(seeds)}} <small>{{seeds}}</small>{{/empty(seeds)}}</td><td class="number muted">{{#isBestBest}}<strong>{{/isBestBest}}{{best}}{{#isBestBest}}</strong>{{/isBestBest}}</td><td class="number">{{trainImages}}</td><td class="number">{{time}}</td></tr>
+        <tr{{#isOwn}} class="own"{{/isOwn}}><th scope="row">{{method}}</th><td class="number">{{#isBestLast}}<strong>{{/isBestLast}}{{last}}{{#isBestLast}}</strong>{{/isBestLast}}{{^empty(selected)}}<br><small>{{#isBestSelected}}<strong>{{/isBestSelected}}{{selected}}{{#isBestSelected}}</strong>{{/isBestSelected}}: epoch chosen on held-out training images</small>{{/empty(selected)}}</td><td>{{values}}{{^empty(seeds)}} <small>{{seeds}}</small>{{/empty(seeds)}}</td><td class="number muted">{{#isBestBest}}<strong>{{/isBestBest}}{{best}}{{#isBestBest}}</strong>{{/isBestBest}}</td><td class="number">{{trainImages}}</td><td class="number">{{time}}</td></tr>
         {{/rows}}
         </tbody>
         {{/blocks}}
         </table>
         </div>
-        <p class="remark">The best epoch was chosen by looking at the test set, so it is too favourable; it is listed because published tables report it. {{advice}}</p>
+        <p class="remark">The best epoch was chosen on the test set, so its accuracy is optimistic; it is listed because published tables report it. {{advice}}</p>
         {{>figures}}
         </section>
 
@@ -207,7 +207,7 @@ enum Templates {
         {{>figures}}
         {{#hasDetails}}
         <details class="more">
-        <summary>More curves of this stage</summary>
+        <summary>More curves for this stage</summary>
         <div class="figures">
         {{#details}}
         {{>figure}}
@@ -240,7 +240,7 @@ enum Templates {
         <div class="scroll" role="region" aria-labelledby="costs-heading" tabindex="0">
         <table aria-labelledby="costs-caption">
         <thead>
-        <tr><th scope="col">Stage</th><th scope="col" class="number">Time</th><th scope="col" class="share">Share of the time</th><th scope="col" class="number">Peak memory</th><th scope="col">Device</th></tr>
+        <tr><th scope="col">Stage</th><th scope="col" class="number">Time</th><th scope="col" class="share">Share of total time</th><th scope="col" class="number">Peak memory</th><th scope="col">Device</th></tr>
         </thead>
         <tbody>
         {{#rows}}
@@ -267,7 +267,7 @@ enum Templates {
         <p>To repeat it with exactly the values that were used:</p>
         <pre tabindex="0"><code>{{repeatCommand}}</code></pre>
         {{/repeatCommand}}
-        <p>To build this page again from the files of the run:</p>
+        <p>To rebuild this page from the files of the run:</p>
         <pre tabindex="0"><code>{{rebuildCommand}}</code></pre>
         {{#hasEntries}}
         <details>

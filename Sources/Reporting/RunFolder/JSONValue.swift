@@ -79,7 +79,7 @@ extension DecodingError {
             return "\(place(context.codingPath)) should be of type \(type)"
         case .dataCorrupted(let context):
             return context.codingPath.isEmpty
-                ? "this is no valid JSON"
+                ? "this is not valid JSON"
                 : "\(place(context.codingPath)): \(context.debugDescription)"
         @unknown default:
             return "this cannot be decoded"

@@ -58,7 +58,7 @@ package struct MetricsLog: Sendable {
                 }
                 throw ReportError.malformed(
                     file.path,
-                    "line \(index + 1) is no JSON object with a \"stage\"",
+                    "line \(index + 1) is not a JSON object with a \"stage\"",
                     remedy: "Remove that line; the curves are drawn from the others."
                 )
             }

@@ -22,7 +22,7 @@ struct RunFile {
 
     func text() throws -> String {
         guard let text = String(data: try data(), encoding: .utf8) else {
-            throw ReportError.malformed(path, "the file is no UTF-8 text")
+            throw ReportError.malformed(path, "the file is not UTF-8 text")
         }
         return text
     }

@@ -24,7 +24,7 @@ package struct RunFolder: Sendable {
         else {
             throw ReportError(
                 .notARunFolder,
-                "\(path): there is no such folder. Name the folder that 'distill run' wrote."
+                "\(path): there is no such folder. Give the folder that 'distill run' wrote."
             )
         }
 
@@ -51,8 +51,8 @@ package struct RunFolder: Sendable {
             throw ReportError(
                 .notARunFolder,
                 """
-                \(path): this is no run folder: expected at least one of recipe.resolved.yaml, \
-                provenance.json, metrics.jsonl, results.json, surrogate/ and baselines/. Name the \
+                \(path): this is not a run folder: expected at least one of recipe.resolved.yaml, \
+                provenance.json, metrics.jsonl, results.json, surrogate/ and baselines/. Give the \
                 folder that 'distill run' wrote.
                 """
             )

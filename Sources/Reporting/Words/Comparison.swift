@@ -33,17 +33,17 @@ package enum Comparison: Equatable, Sendable {
         switch self {
         case .higher(let difference):
             return
-                "\(first) is \(points(difference)) above \(second), more than the deviations of both together."
+                "\(first) is \(points(difference)) above \(second), more than the sum of their standard deviations."
         case .lower(let difference):
             return
-                "\(first) is \(points(difference)) below \(second), more than the deviations of both together."
+                "\(first) is \(points(difference)) below \(second), more than the sum of their standard deviations."
         case .withinDeviations(let difference):
             return
-                "The \(points(difference)) between \(first) and \(second) lie within the deviations: neither is shown to be better."
+                "The difference of \(points(difference)) between \(first) and \(second) is within the sum of their standard deviations: neither is shown to be better."
         case .unknownDeviation(let difference):
             let relation = difference < 0 ? "below" : "above"
             return
-                "\(first) is \(points(difference)) \(relation) \(second), but with a single seed the spread is unknown, so this may be chance."
+                "\(first) is \(points(difference)) \(relation) \(second), but with a single seed the spread is unknown, so this may be due to chance."
         }
     }
 }

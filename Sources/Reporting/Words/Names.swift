@@ -21,7 +21,7 @@ package struct Method: Hashable, Comparable, Sendable {
             id: "full",
             short: "All images",
             long: "All training images",
-            images: "real images (all there are)",
+            images: "real images (the whole training set)",
             color: .grey
         ),
         Entry(
@@ -49,24 +49,30 @@ package struct Method: Hashable, Comparable, Sendable {
             id: "dm",
             short: "DM",
             long: "Distribution matching (DM)",
-            images: "images by distribution matching (DM)",
+            images: "images from distribution matching (DM)",
             color: .purple
         ),
-        Entry(id: "idc-1", short: "IDC-1", long: "IDC-1", images: "images by IDC-1", color: .brown),
-        Entry(id: "idc", short: "IDC", long: "IDC", images: "images by IDC", color: .ink),
-        Entry(id: "glad", short: "GLaD", long: "GLaD", images: "images by GLaD", color: .teal),
+        Entry(
+            id: "idc-1",
+            short: "IDC-1",
+            long: "IDC-1",
+            images: "images from IDC-1",
+            color: .brown
+        ),
+        Entry(id: "idc", short: "IDC", long: "IDC", images: "images from IDC", color: .ink),
+        Entry(id: "glad", short: "GLaD", long: "GLaD", images: "images from GLaD", color: .teal),
         Entry(
             id: "dit",
             short: "DiT",
-            long: "DiT without the criteria",
-            images: "synthetic images by the DiT without the criteria",
+            long: "DiT without the minimax criteria",
+            images: "synthetic images from the DiT without the minimax criteria",
             color: .orange
         ),
         Entry(
             id: "minimax",
             short: "Minimax",
             long: "Minimax Diffusion",
-            images: "synthetic images by Minimax Diffusion",
+            images: "synthetic images from Minimax Diffusion",
             color: .blue
         ),
     ]
@@ -86,7 +92,7 @@ package struct Method: Hashable, Comparable, Sendable {
 
     package var shortName: String { entry?.short ?? Self.published[id] ?? id }
     package var longName: String { entry?.long ?? Self.published[id] ?? id }
-    package var imagesPhrase: String { entry?.images ?? "images by '\(id)'" }
+    package var imagesPhrase: String { entry?.images ?? "images from '\(id)'" }
     package var color: Palette.Color { entry?.color ?? .vermillion }
     /// Whether its images are photographs of the source, unchanged.
     package var isReal: Bool { ["full", "random", "k-center", "herding"].contains(id) }
@@ -124,10 +130,10 @@ package enum Names {
     /// - Returns: "after the last epoch".
     package static func epoch(_ selections: Set<String>) -> String {
         switch selections {
-        case ["best"]: "at the best epoch, which was chosen on the test set, as published"
-        case ["holdout"]: "at the epoch that training images held back have chosen"
+        case ["best"]: "at the best epoch, chosen on the test set as in published results"
+        case ["holdout"]: "at the epoch chosen on held-out training images"
         case ["last"], []: "after the last epoch"
-        default: "at the epoch that the settings say"
+        default: "at the epoch that the settings specify"
         }
     }
 

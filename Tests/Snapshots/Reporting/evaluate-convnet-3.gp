@@ -1,4 +1,4 @@
-# Test accuracy of ConvNet-3 while it trains
+# Test accuracy of ConvNet-3 during training
 # Run in this folder: gnuplot evaluate-convnet-3.gp
 set terminal svg size 480,300 dynamic noenhanced font 'sans-serif,13'
 set encoding utf8
