@@ -76,6 +76,32 @@ struct ChartTests {
         )
     }
 
+    @Test(
+        "Large clouds have small points, and a key that can be read",
+        .enabled(if: Gnuplot() != nil)
+    )
+    func largeCloud() throws {
+        var chart = Self.lines
+        chart.series = [("real", 201, Palette.Color.grey), ("few", 3, .blue)].map {
+            name,
+            count,
+            color in
+            .init(
+                name,
+                color: color,
+                mark: .points,
+                points: (0..<count).map { .init(Double($0), Double($0 % 7)) }
+            )
+        }
+        let marks = chart.gnuplotScript.split(separator: "\n").filter { $0.contains("pointsize") }
+        #expect(marks.map { $0.contains("pointsize 0.25") } == [true, false, false])
+        #expect(marks.map { $0.contains("title 'real'") } == [false, true, false])
+        let figure = try TemporaryRun().draw(chart, with: #require(Gnuplot()))
+        #expect(figure.element.contains("real</text>"))
+        #expect(figure.element.contains("few</text>"))
+        #expect(figure.element.contains("\"\(Palette.Color.grey.light)\""))
+    }
+
     @Test("The CSV file of bars names the categories and lists single values")
     func csvOfBars() {
         #expect(

@@ -177,6 +177,9 @@ extension Chart {
         }
     }
 
+    /// From so many points on a series is drawn with small ones, which hide fewer of the others.
+    private static let cloud = 200
+
     private var marks: [String] {
         zip(series.indices, columns).flatMap { index, columns in
             let series = series[index]
@@ -206,10 +209,23 @@ extension Chart {
                 }
                 // The area tells the size; the smallest can still be seen.
                 let size = columns.size.map { ":(0.4 + 1.1 * sqrt($\($0) / \(largestSize)))" }
-                pieces.append(
-                    "\(file)\(columns.value)\(size ?? "") with points \(shape) "
-                        + "pointsize \(size == nil ? "0.6" : "variable") linecolor \(color) \(title)"
-                )
+                if size == nil, series.points.count > Self.cloud {
+                    pieces.append(
+                        "\(file)\(columns.value) with points \(shape) pointsize 0.25 "
+                            + "linecolor \(color) notitle"
+                    )
+                    // The key shows it in the usual size.
+                    if self.series.count > 1 {
+                        pieces.append(
+                            "keyentry with points \(shape) pointsize 0.6 linecolor \(color) \(title)"
+                        )
+                    }
+                } else {
+                    pieces.append(
+                        "\(file)\(columns.value)\(size ?? "") with points \(shape) "
+                            + "pointsize \(size == nil ? "0.6" : "variable") linecolor \(color) \(title)"
+                    )
+                }
             case .bars:
                 let fill =
                     pointColors == nil

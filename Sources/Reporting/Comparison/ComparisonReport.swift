@@ -133,7 +133,7 @@ public struct ComparisonReport: Sendable {
         let reason = failed.exists ? try? failed.decoded(Failure.self).error : nil
         return reason.map { "The distribution figure could not be made: \($0)" }
             ?? "The distribution figure is made once all cells have been tried, by "
-            + "`distill compare` without --cell, or before that with --gather."
+            + "distill compare without --cell; with --gather, of the images there are."
     }
 
     /// The tables as text for a terminal.
