@@ -116,7 +116,9 @@ extension Comparison {
             let now = cell.recipe.evaluate
             guard let before = (try? Recipe.read(file))?.evaluate else {
                 guard let result = storedResult(of: cell), !fits(result, cell) else { return [] }
-                return ["  \(cell.key): \(result.evaluationProtocol) there, not what is here"]
+                return [
+                    "  \(cell.key): \(result.evaluationProtocol) there, other epochs or batches here"
+                ]
             }
             let batches = [before, now].map { settings in
                 (try? EvaluationProtocol.named(settings.evaluationProtocol))?.variation.batch
