@@ -141,7 +141,7 @@ final class FinetuningServer {
         }
         guard let (method, source) = training else { fail("there is no training") }
         let last = method.step + count
-        return measured { method.run(on: source) { $0.step < last } }
+        return try measured { try method.run(on: source) { $0.step < last } }
     }
 
     // MARK: - Encoding and sampling

@@ -227,11 +227,13 @@ cc_status cc_jpeg_decode(const uint8_t *bytes, size_t count, uint64_t maximum_pi
 typedef struct encoder {
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr errors;
+    struct jpeg_destination_mgr destination;
     jmp_buf on_error;
     cc_message message;
     cc_status status;
-    unsigned char *output;
-    unsigned long output_count;
+    uint8_t *output;
+    size_t output_count;
+    size_t output_capacity;
 } encoder;
 
 static void encoder_exit(j_common_ptr jpeg) {
@@ -244,6 +246,35 @@ static void encoder_exit(j_common_ptr jpeg) {
     longjmp(self->on_error, 1);
 }
 
+// The destination is one block of memory that doubles when it is full. libjpeg's own, whose block
+// the caller frees after an error, may have freed that block before and made a larger one.
+
+static void make_room(encoder *self) {
+    size_t filled = self->output_capacity;
+    size_t capacity = filled == 0 ? 65536 : 2 * filled;
+    uint8_t *output = realloc(self->output, capacity);
+    if (output == NULL) {
+        self->status = cc_fail(self->message, CC_OUT_OF_MEMORY, "no memory for %zu bytes", capacity);
+        longjmp(self->on_error, 1);
+    }
+    self->output = output;
+    self->output_capacity = capacity;
+    self->destination.next_output_byte = output + filled;
+    self->destination.free_in_buffer = capacity - filled;
+}
+
+static void destination_start(j_compress_ptr jpeg) { make_room(jpeg->client_data); }
+
+static boolean destination_extend(j_compress_ptr jpeg) {
+    make_room(jpeg->client_data);
+    return TRUE;
+}
+
+static void destination_end(j_compress_ptr jpeg) {
+    encoder *self = jpeg->client_data;
+    self->output_count = self->output_capacity - self->destination.free_in_buffer;
+}
+
 /// Writes the picture inside the caller's setjmp scope.
 static void write_jpeg(encoder *self, const uint8_t *pixels, uint32_t width, uint32_t height,
                        uint32_t channels, int quality) {
@@ -252,7 +283,10 @@ static void write_jpeg(encoder *self, const uint8_t *pixels, uint32_t width, uin
     self->errors.output_message = output_message;
     self->jpeg.client_data = self;
     jpeg_create_compress(&self->jpeg);
-    jpeg_mem_dest(&self->jpeg, &self->output, &self->output_count);
+    self->destination.init_destination = destination_start;
+    self->destination.empty_output_buffer = destination_extend;
+    self->destination.term_destination = destination_end;
+    self->jpeg.dest = &self->destination;
     self->jpeg.image_width = width;
     self->jpeg.image_height = height;
     self->jpeg.input_components = (int)channels;

@@ -33,7 +33,22 @@ int ct_grad_get(CTTensor *x, CTTensor **out) {
 
 int ct_grad_set(CTTensor *x, CTTensor *gradient) {
     return guarded([&] {
-        unwrap(x).mutable_grad() = gradient == nullptr ? at::Tensor() : unwrap(gradient);
+        const auto &tensor = unwrap(x);
+        at::Tensor value = gradient == nullptr ? at::Tensor() : unwrap(gradient);
+        if (value.defined()) {
+            TORCH_CHECK(value.sizes() == tensor.sizes() &&
+                            value.scalar_type() == tensor.scalar_type() &&
+                            value.device() == tensor.device(),
+                        "expected a gradient like the tensor, ", tensor.scalar_type(),
+                        tensor.sizes(), " on ", tensor.device(), ", but it is ",
+                        value.scalar_type(), value.sizes(), " on ", value.device());
+            // The fused optimizers go through the memory of both in one order.
+            if (value.strides() != tensor.strides() && tensor.is_non_overlapping_and_dense()) {
+                value = at::empty_like(tensor, tensor.options(), at::MemoryFormat::Preserve)
+                            .copy_(value);
+            }
+        }
+        tensor.mutable_grad() = value;
     });
 }
 

@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 #include <string>
+#include <unistd.h>
 
 using namespace ctorch;
 
@@ -20,14 +21,13 @@ int ct_cuda_load(bool *loaded) {
         if (dladdr(reinterpret_cast<void *>(&at::show_config), &info) == 0) return;
         std::string path = info.dli_fname;
         path = path.substr(0, path.rfind('/') + 1) + "libtorch_cuda.so";
-        if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr) {
-            *loaded = true;
-            return;
+        // Asked first: every system has words of its own for a library that is not there.
+        if (access(path.c_str(), F_OK) != 0) return;
+        if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+            const char *reason = dlerror();
+            throw std::runtime_error(reason == nullptr ? path + " does not load" : reason);
         }
-        const std::string reason = dlerror();
-        if (reason.find(path + ": cannot open shared object file") == std::string::npos) {
-            throw std::runtime_error(reason);  // it is there, but does not load
-        }
+        *loaded = true;
     });
 }
 

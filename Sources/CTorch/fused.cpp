@@ -11,11 +11,15 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cmath>
-
 using namespace ctorch;
 
 namespace {
+
+/// max(value, 0), and as libtorch's ReLU NaN for NaN; std::fmax would hide it behind a 0.
+CT_INLINE float rectified(float value) { return value < 0 ? 0.0f : value; }
+
+/// Whether ReLU lets the gradient of a value through; as libtorch's it does so for NaN.
+CT_INLINE bool isPassed(float value) { return !(value <= 0); }
 
 /// x [H, W, C] → out [H/2, W/2, C]; mean and 1/deviation of every channel are kept.
 template <typename T>
@@ -33,10 +37,10 @@ CT_INLINE void forwardImage(const T *__restrict x, const float *__restrict weigh
             const T *window = x + 2 * i * line + 2 * j * channels;
             for (int64_t c = 0; c < channels; ++c) {
                 const T *p = window + c;
-                float sum = std::fmax(load(p) * scale[c] + shift[c], 0.0f);
-                sum += std::fmax(load(p + channels) * scale[c] + shift[c], 0.0f);
-                sum += std::fmax(load(p + line) * scale[c] + shift[c], 0.0f);
-                sum += std::fmax(load(p + line + channels) * scale[c] + shift[c], 0.0f);
+                float sum = rectified(load(p) * scale[c] + shift[c]);
+                sum += rectified(load(p + channels) * scale[c] + shift[c]);
+                sum += rectified(load(p + line) * scale[c] + shift[c]);
+                sum += rectified(load(p + line + channels) * scale[c] + shift[c]);
                 store(out + c, 0.25f * sum);
             }
             out += channels;
@@ -75,7 +79,7 @@ CT_INLINE void backwardImage(const T *__restrict gradient, const T *__restrict x
                                          load(p + line + channels)};
                 float count = 0, sum = 0;
                 for (float value : values) {
-                    const float passes = value * scale[c] + shift[c] > 0 ? 1.0f : 0.0f;
+                    const float passes = isPassed(value * scale[c] + shift[c]) ? 1.0f : 0.0f;
                     count += passes;
                     sum += passes * (value - mean[c]);
                 }
@@ -97,7 +101,7 @@ CT_INLINE void backwardImage(const T *__restrict gradient, const T *__restrict x
                 g = gradient + ((i / 2) * (map.width / 2) + j / 2) * channels;
                 for (int64_t c = 0; c < channels; ++c) {
                     const float value = load(p + c);
-                    const float passes = value * scale[c] + shift[c] > 0 ? 0.25f : 0.0f;
+                    const float passes = isPassed(value * scale[c] + shift[c]) ? 0.25f : 0.0f;
                     const float incoming = load(g + c) * passes * scale[c];
                     store(q + c, incoming + slope[c] * value + level[c]);
                 }
@@ -148,7 +152,7 @@ CT_INLINE void backwardTwiceImage(const T *__restrict cotangent, const T *__rest
                 for (int64_t c = 0; c < channels; ++c) {
                     const float value = load(p + c), other = load(u + c);
                     const float difference = value - mean[c];
-                    const float passes = value * scale[c] + shift[c] > 0 ? 0.25f : 0.0f;
+                    const float passes = isPassed(value * scale[c] + shift[c]) ? 0.25f : 0.0f;
                     const float incoming = load(g + c) * passes;
                     sumU[c] += other;
                     sumUX[c] += other * difference;
@@ -197,7 +201,7 @@ CT_INLINE void backwardTwiceImage(const T *__restrict cotangent, const T *__rest
                 const T *g = gradient + ((i / 2) * halfWidth + j / 2) * channels;
                 for (int64_t c = 0; c < channels; ++c) {
                     const float value = load(p + c);
-                    const float passes = value * scale[c] + shift[c] > 0 ? 0.25f : 0.0f;
+                    const float passes = isPassed(value * scale[c] + shift[c]) ? 0.25f : 0.0f;
                     const float incoming = load(g + c) * passes;
                     store(q + c, ofU[c] * load(u + c) + ofG[c] * incoming + ofX[c] * value +
                                      level[c]);
@@ -217,7 +221,7 @@ CT_INLINE void backwardTwiceImage(const T *__restrict cotangent, const T *__rest
                 float sum = 0;
                 for (int64_t place : places) {
                     const float value = load(x + corner + place + c);
-                    const float passes = value * scale[c] + shift[c] > 0 ? 0.25f : 0.0f;
+                    const float passes = isPassed(value * scale[c] + shift[c]) ? 0.25f : 0.0f;
                     sum += passes * (scale[c] * load(cotangent + corner + place + c) +
                                      slope[c] * value + start[c]);
                 }
@@ -467,7 +471,8 @@ int ct_instance_norm_relu_pool(CTTensor *x, CTTensor *weight, CTTensor *bias, do
         TORCH_CHECK(unwrap(weight).numel() == input.size(1) &&
                         unwrap(bias).numel() == input.size(1),
                     "expected one weight and one bias for each of ", input.size(1), " channels");
-        const bool isFast = input.is_cpu() && unwrap(weight).is_cpu() && !input.is_contiguous() &&
+        const bool isFast = input.is_cpu() && unwrap(weight).is_cpu() && unwrap(bias).is_cpu() &&
+                            !input.is_contiguous() &&
                             input.is_contiguous(at::MemoryFormat::ChannelsLast) &&
                             (input.scalar_type() == at::kFloat ||
                              input.scalar_type() == at::kBFloat16) &&

@@ -1,4 +1,4 @@
-// The table of one instruction set. Included like kernels_vectors.hpp; KERNEL_TABLE is its name.
+// The table of one instruction set. Included like kernels_vectors.hpp; KERNEL_NAME is its name.
 
 #if KERNEL_HAS_BF16
 constexpr bool usesPairs = true;

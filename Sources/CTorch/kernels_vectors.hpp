@@ -159,7 +159,8 @@ static inline F exponential(F x) {
         p = p * r + 5.0000001201e-1f;
         p = p * r * r + r + 1.0f;
     }
-    return (F)((I)p + ((I)shifted << 23));
+    // A product, since 2ⁿ added to the exponent could make a number of a NaN.
+    return p * (F)(((I)shifted << 23) + (127 << 23));
 }
 
 /// 1/x; with a relative error below 1e-4 if it may be `rough`.

@@ -1,10 +1,10 @@
 // Counter-based random numbers. Word k of a stream is a function of (seed, stream, k) alone, so
 // that any part of a stream can be drawn at any time, by any number of threads.
-#include "support.hpp"
+#include "parallel.hpp"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/PhiloxRNGEngine.h>
 
+#include <algorithm>
 #include <cmath>
 
 using namespace ctorch;
@@ -20,6 +20,15 @@ at::philox_engine engineAt(uint64_t seed, uint64_t stream, uint64_t position) {
 }
 
 float uniform(uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+
+/// Calls `body(first, last)` for parts of 0..<count with `part` items at least.
+template <typename Body>
+void inParts(int64_t count, int64_t part, const Body &body) {
+    // Parts are what is counted: the helper asks for a byte of memory for each.
+    inParallel((count + part - 1) / part, 1, [&](int64_t first, int64_t last) {
+        body(first * part, std::min(last * part, count));
+    });
+}
 }  // namespace
 
 int ct_philox_words(uint64_t seed, uint64_t stream, uint64_t position, uint32_t *words,
@@ -33,7 +42,7 @@ int ct_philox_words(uint64_t seed, uint64_t stream, uint64_t position, uint32_t 
 int ct_philox_uniform(uint64_t seed, uint64_t stream, uint64_t position, float *values,
                       size_t count) {
     return guarded([&] {
-        at::parallel_for(0, static_cast<int64_t>(count), grain, [&](int64_t begin, int64_t end) {
+        inParts(static_cast<int64_t>(count), grain, [&](int64_t begin, int64_t end) {
             auto engine = engineAt(seed, stream, position + static_cast<uint64_t>(begin));
             for (int64_t i = begin; i < end; ++i) values[i] = uniform(engine());
         });
@@ -45,7 +54,7 @@ int ct_philox_normal(uint64_t seed, uint64_t stream, uint64_t position, float *v
     return guarded([&] {
         TORCH_CHECK(position % 2 == 0, "normal numbers come in pairs: the position must be even");
         const auto pairs = static_cast<int64_t>((count + 1) / 2);
-        at::parallel_for(0, pairs, grain / 2, [&](int64_t begin, int64_t end) {
+        inParts(pairs, grain / 2, [&](int64_t begin, int64_t end) {
             auto engine = engineAt(seed, stream, position + 2 * static_cast<uint64_t>(begin));
             for (int64_t pair = begin; pair < end; ++pair) {
                 const float radius = std::sqrt(-2.0f * std::log(1.0f - uniform(engine())));

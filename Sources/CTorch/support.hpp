@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include <atomic>
+#include <cmath>
 #include <vector>
 
 #include "CTorch.h"
@@ -69,8 +70,9 @@ inline at::Device deviceOf(int kind, int index) {
 
 /// A whole number stays an integer beside an integer tensor, so that its type is kept.
 inline at::Scalar scalarFor(const at::Tensor &tensor, double value) {
-    if (at::isIntegralType(tensor.scalar_type(), /*includeBool=*/true) &&
-        value == std::floor(value)) {
+    // Infinities and other numbers beyond 64 bits are no int64_t.
+    const bool isWhole = value == std::floor(value) && value >= -0x1p63 && value < 0x1p63;
+    if (isWhole && at::isIntegralType(tensor.scalar_type(), /*includeBool=*/true)) {
         return at::Scalar(static_cast<int64_t>(value));
     }
     return at::Scalar(value);

@@ -2,7 +2,7 @@
 public indirect enum CheckpointValue: Sendable, Equatable {
     /// A name of a dictionary and its value.
     public struct Member: Sendable, Equatable {
-        /// The name; numbers are written in digits.
+        /// The name; numbers are written in digits, bytes and tuples as in Python.
         public let name: String
         /// The value.
         public let value: CheckpointValue

@@ -12,7 +12,8 @@ package final class FileMapping {
     /// Maps a file.
     package init(contentsOf url: URL) throws(CheckpointError) {
         path = url.path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // Without O_NONBLOCK, opening a pipe would wait for a writer.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .reading(path, errno: errno) }
         defer { close(descriptor) }
         var status = stat()
@@ -21,7 +22,7 @@ package final class FileMapping {
             throw CheckpointError(
                 .unreadable,
                 file: path,
-                "A file was expected, but this is a folder or a device.",
+                "A file was expected, but this is a folder, a device or a pipe.",
                 remedy: "Check the path."
             )
         }

@@ -70,12 +70,12 @@ package struct KeyTree {
         var first = 0
         for child in node.children.map({ folded($0) }) {
             let next = child.structure
-            if let number = Int(child.name), structure == next,
+            if let number = LevelCounts.number(child.name), structure == next,
                 number - 1 == children.last.flatMap({ lastNumber($0.name) })
             {
                 children[children.count - 1].name = "\(first)…\(number)"
             } else {
-                first = Int(child.name) ?? 0
+                first = LevelCounts.number(child.name) ?? 0
                 structure = next
                 children.append(child)
             }
@@ -98,7 +98,7 @@ package struct KeyTree {
 
     /// The last number of "3" or "0…3".
     private static func lastNumber(_ name: String) -> Int? {
-        name.split(separator: "…").last.flatMap { Int($0) }
+        name.split(separator: "…").last.flatMap { LevelCounts.number($0) }
     }
 
     private static func lines(_ node: Node, indentation: String) -> [String] {

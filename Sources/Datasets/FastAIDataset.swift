@@ -47,23 +47,24 @@ public struct FastAIDataset: LabelledImages {
                     + "for ImageNet's split. Fetch the dataset again."
             )
         }
-        var places = [Place]()
-        // Class by class, as a single folder would have them.
-        for label in classNames.indices {
-            for (number, part) in parts.enumerated() {
-                places += part.indices(ofClass: label)
-                    .filter { FastAIDataset.part(ofFile: part.identifier(at: $0)) == split }
-                    .map { Place(part: number, index: $0) }
+        var found = [(label: Int, file: Substring, place: Place)]()
+        for (number, part) in parts.enumerated() {
+            for index in 0..<part.count {
+                let file = part.identifier(at: index).split(separator: "/").last ?? ""
+                guard FastAIDataset.part(ofFile: file) == split else { continue }
+                found.append((part.label(at: index), file, Place(part: number, index: index)))
             }
         }
-        self.places = places
+        // Class by class in the order of the files' names, as ImageNet's folder has them: "the
+        // first images of a class" are then those of the published experiments.
+        found.sort { ($0.label, $0.file) < ($1.label, $1.file) }
+        places = found.map(\.place)
         try requireImagesInEveryClass()
     }
 
     /// The part of ImageNet's split that a file belongs to.
-    private static func part(ofFile path: String) -> IDXDataset.Split {
-        let name = path.split(separator: "/").last ?? ""
-        return name.hasPrefix("ILSVRC2012_val_") ? .test : .train
+    private static func part(ofFile name: Substring) -> IDXDataset.Split {
+        name.hasPrefix("ILSVRC2012_val_") ? .test : .train
     }
 
     /// The path of the root.

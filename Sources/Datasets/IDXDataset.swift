@@ -109,7 +109,13 @@ public struct IDXDataset: LabelledImages {
             ["", ".gz"].map { "\(stem)\(separator)idx\(dimensionCount)-ubyte\($0)" }
         }
         let paths = names.map { folder.appendingPathComponent($0).path }
-        guard let path = paths.first(where: FileManager.default.fileExists(atPath:)) else {
+        // Some archives unpack to folders of these names, beside the files or around them.
+        let isFile = { (path: String) in
+            var isFolder: ObjCBool = false
+            return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+                && !isFolder.boolValue
+        }
+        guard let path = paths.first(where: isFile) else {
             throw DatasetError(
                 .missingFile,
                 "\(folder.path): there is no \(names[0]) here, compressed (.gz) or not. "

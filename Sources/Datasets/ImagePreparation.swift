@@ -27,8 +27,24 @@ package struct ImagePreparation: Sendable, Equatable {
     }
 
     /// Prepares one image.
-    package func callAsFunction(_ image: Image) -> Image {
+    ///
+    /// - Parameters:
+    ///   - image: The image.
+    ///   - name: What error messages call it.
+    /// - Returns: The image as a network sees it.
+    /// - Throws: `ImageError` if it is so long and narrow that it would become too large on the way.
+    package func callAsFunction(_ image: Image, named name: String) throws -> Image {
         var image = image
+        if let side = centerCrop ?? shortSide {
+            let (short, long) = (min(image.width, image.height), max(image.width, image.height))
+            guard side * side <= Image.maximumPixelCount / long * short else {
+                throw ImageError(
+                    .tooLarge,
+                    "\(name): it has \(image.width)×\(image.height) pixels, which is too long and "
+                        + "narrow to bring its shorter side to \(side). Crop it, or remove it."
+                )
+            }
+        }
         if let centerCrop { image = image.centerCropped(to: centerCrop) }
         if let shortSide { image = image.resized(shortSide: shortSide) }
         if let middleSquare { image = image.middleSquare(of: middleSquare) }

@@ -102,7 +102,7 @@ extension LabelledImages {
             .unreadableImages,
             "\(name): \(unreadable.count) of \(count) images cannot be read:"
                 + someOf(reasons, separator: "")
-                + "\nRepair or remove them, or allow skipping unreadable images."
+                + "\nRepair or remove them."
         )
     }
 }

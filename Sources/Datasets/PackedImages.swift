@@ -51,7 +51,7 @@ package struct PackedImages: Sendable {
         unreadable policy: UnreadableImagePolicy = .refuse
     ) throws {
         @Sendable func prepared(_ index: Int) throws -> Image {
-            preparation(try images.image(at: index))
+            try preparation(try images.image(at: index), named: images.identifier(at: index))
         }
 
         // The first image that can be read decides what all of them must look like.

@@ -77,8 +77,17 @@ final class TarFile: Sendable {
         // Set by a header of their own for the next file.
         var longName: String?
         var longSize: Int?
-        while let header = read(descriptor, offset, blockSize), header.contains(where: { $0 != 0 })
-        {
+        let end = Int(lseek(descriptor, 0, SEEK_END))
+        // An archive ends with a block of zeros; without one a part of it is missing.
+        while true {
+            guard let header = read(descriptor, offset, blockSize) else {
+                throw DatasetError(
+                    .truncated,
+                    "\(path): the archive has no end mark, so a part of it is missing. Fetch it "
+                        + "again, or write it again if its writer was interrupted."
+                )
+            }
+            guard header.contains(where: { $0 != 0 }) else { break }
             guard isIntact(header), var size = number(header[124..<136]), size >= 0 else {
                 throw damaged(path, offset)
             }
@@ -98,8 +107,8 @@ final class TarFile: Sendable {
                 longSize = records["size"].flatMap { Int($0) } ?? longSize
             case UInt8(ascii: "0"), 0:
                 size = longSize ?? size
-                let end = lseek(descriptor, 0, SEEK_END)
-                guard content + size <= end else {
+                guard size >= 0 else { throw damaged(path, offset) }
+                guard size <= end - content else {
                     throw DatasetError(
                         .truncated,
                         "\(path): the archive ends inside of \(longName ?? name(header)). Fetch it "
@@ -113,6 +122,13 @@ final class TarFile: Sendable {
             default:
                 // Folders, links, and what belongs to no file.
                 (longName, longSize) = (nil, nil)
+            }
+            guard size <= end - content else {
+                throw DatasetError(
+                    .truncated,
+                    "\(path): the archive ends inside of the entry at byte \(offset). Fetch it "
+                        + "again."
+                )
             }
             offset = content + (size + blockSize - 1) / blockSize * blockSize
         }
@@ -163,7 +179,7 @@ final class TarFile: Sendable {
         var rest = bytes[...]
         while let space = rest.firstIndex(of: UInt8(ascii: " ")),
             let length = Int(String(decoding: rest[..<space], as: UTF8.self)),
-            length > 0, length <= rest.count
+            length <= rest.count, rest.startIndex + length > space
         {
             let record = rest.prefix(length)
             let line = String(decoding: record[(space + 1)...].dropLast(), as: UTF8.self)

@@ -6,7 +6,9 @@ import Images
 /// Files whose paths are the same up to the first dot of their name are one sample: an image
 /// (`.jpg`, `.jpeg`, `.png`) and its label, a number in a file `.cls`. Archives without any `.cls`
 /// hold one folder a class, as ``ImageFolder`` does. Class names come from the folders, or from
-/// `classnames.txt` beside the shards, one a line; otherwise classes are called `00`, `01`, ….
+/// `classnames.txt` beside the shards, one a line: as they are if they can be folders whose string
+/// order is the order of the labels, otherwise with the label in front (`00-t-shirt-top`). Without
+/// that file classes are called `00`, `01`, ….
 public struct TarShards: LabelledImages {
     private struct Sample: Sendable {
         let shard: Int
@@ -109,7 +111,11 @@ public struct TarShards: LabelledImages {
                     + "\(count - 1). Name all classes."
             )
         }
-        return (ClassNames.slugs(for: titles), samples)
+        // Shards that were exported keep the names of the folders, so that they match other data.
+        let areFolders =
+            titles == titles.sorted()
+            && (try? ClassNames.validate(titles, of: file.path)) != nil
+        return (areFolders ? titles : ClassNames.slugs(for: titles), samples)
     }
 
     private static func byFolder(

@@ -25,14 +25,6 @@ public final class CondensationObjective: MatchingObjective {
             self.matches = matches
             self.epochs = epochs
         }
-
-        /// The published numbers; between those of the table, those of the next smaller one.
-        public static func published(imagesPerClass: Int) -> Loops {
-            let table = [(1, 1, 1), (10, 10, 50), (20, 20, 25), (30, 30, 20), (40, 40, 15)]
-            let row = table.last { $0.0 <= imagesPerClass } ?? (1, 1, 1)
-            return imagesPerClass >= 50
-                ? Loops(matches: 50, epochs: 10) : Loops(matches: row.1, epochs: row.2)
-        }
     }
 
     private let real: RealImages

@@ -1,23 +1,30 @@
 import Diffusion
 import Torch
+import Training
 
 /// The images of every step: each epoch is a new permutation; its incomplete last batch is left
 /// out, as the reference does.
-struct DataOrder {
+package struct DataOrder {
     private let count: Int
     private let batchSize: Int
     private let seed: UInt64
     private var epoch = -1
     private var order = [Int]()
 
-    init(count: Int, batchSize: Int, seed: UInt64) {
+    /// The order of a run.
+    ///
+    /// - Parameters:
+    ///   - count: Number of images.
+    ///   - batchSize: Images of a step; fewer where there are no more.
+    ///   - seed: Of the run.
+    package init(count: Int, batchSize: Int, seed: UInt64) {
         self.count = count
         self.batchSize = min(batchSize, count)
         self.seed = seed
     }
 
     /// The images of one step, whichever step was asked for before.
-    mutating func indices(at step: Int) -> [Int] {
+    package mutating func indices(at step: Int) -> [Int] {
         let (epoch, batch) = step.quotientAndRemainder(dividingBy: count / batchSize)
         if epoch != self.epoch {
             var generator = RandomGenerator(seed: seed, purpose: .dataOrder, index: UInt64(epoch))
@@ -46,6 +53,23 @@ package struct DiffusionBatch {
         let seed: UInt64
         /// Where the batch is needed.
         let device: Device
+
+        /// Puts settings together.
+        package init(
+            networkLabels: [Int],
+            nullLabel: Int,
+            dropProbability: Double,
+            timestepCount: Int,
+            seed: UInt64,
+            device: Device
+        ) {
+            self.networkLabels = networkLabels
+            self.nullLabel = nullLabel
+            self.dropProbability = dropProbability
+            self.timestepCount = timestepCount
+            self.seed = seed
+            self.device = device
+        }
     }
 
     /// Clean latents, [B, C, H, W].
@@ -75,7 +99,12 @@ package struct DiffusionBatch {
     }
 
     /// Draws the batch of one step from the images with these indices.
-    init(from source: any LatentSource, indices: [Int], step: Int, settings: Settings) {
+    package init(
+        from source: any LatentSource,
+        indices: [Int],
+        step: Int,
+        settings: Settings
+    ) {
         func generator(_ purpose: RandomGenerator.Purpose) -> RandomGenerator {
             RandomGenerator(seed: settings.seed, purpose: purpose, index: UInt64(step))
         }
@@ -95,4 +124,21 @@ package struct DiffusionBatch {
         }
         self.labels = Tensor(labels).moved(to: device)
     }
+}
+
+/// Makes sure that the loss of a diffusion model's training is a number, before a checkpoint of the
+/// weights takes the place of a good one.
+///
+/// - Parameters:
+///   - loss: The loss.
+///   - step: The number of updates made.
+///   - setting: The setting of the learning rate, for the message.
+/// - Throws: `TrainingError` with the code `diverged` if it is not.
+func requireFinite(_ loss: Double, step: Int, _ setting: String) throws(TrainingError) {
+    guard !loss.isFinite else { return }
+    throw TrainingError(
+        .diverged,
+        "The loss of step \(step) is no number any more: the training has diverged. Use a smaller "
+            + "\(setting), or float32 instead of bfloat16."
+    )
 }

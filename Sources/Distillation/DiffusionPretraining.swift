@@ -3,10 +3,14 @@ import Foundation
 import Models
 import NeuralNetworks
 import Torch
+import Training
 
-/// Trains a class-conditional DiT from scratch, as Peebles & Xie (ICCV 2023) do: noise prediction
-/// with a learned variance, AdamW, labels dropped now and then for guidance, an average of the
-/// weights for sampling.
+/// Trains a class-conditional DiT from scratch with the loss of Peebles & Xie (ICCV 2023): noise
+/// prediction with a learned variance, AdamW, labels dropped now and then for guidance, an average
+/// of the weights for sampling.
+///
+/// The settings are for small models and short trainings, not theirs: they have a constant learning
+/// rate of 1e-4, β₂ 0.999, an average with 0.9999, no clipping and unweighted timesteps.
 public final class DiffusionPretraining {
     /// Settings of the training.
     public struct Parameters: Codable, Sendable, Equatable {
@@ -31,6 +35,8 @@ public final class DiffusionPretraining {
         public var gradientNorm = 1.0
         /// Decoupled weight decay.
         public var weightDecay = 0.0
+        /// β₂ of AdamW, in [0, 1): a shorter memory than the usual 0.999, as trainings are short.
+        public var beta2 = 0.99
         /// Whether the blocks of the model are computed once more in the backward pass instead of
         /// keeping what they computed: far less memory for one more forward pass, the same result.
         public var recomputesActivations = false
@@ -89,7 +95,10 @@ public final class DiffusionPretraining {
         optimizer = AdamW(
             trained,
             learningRate: parameters.learningRate,
-            configuration: AdamW.Configuration(beta2: 0.99, weightDecay: parameters.weightDecay)
+            configuration: AdamW.Configuration(
+                beta2: parameters.beta2,
+                weightDecay: parameters.weightDecay
+            )
         )
     }
 
@@ -98,7 +107,8 @@ public final class DiffusionPretraining {
     /// - Parameters:
     ///   - source: The training set.
     ///   - progress: Called after every update; false ends the training early.
-    public func run(on source: any LatentSource, progress: (Step) throws -> Bool) rethrows {
+    /// - Throws: `TrainingError` if the loss is no number any more; what `progress` throws.
+    public func run(on source: any LatentSource, progress: (Step) throws -> Bool) throws {
         let diffusion = GaussianDiffusion(device: device)
         let schedule = LearningRateSchedule.trapezoid(
             warmup: parameters.warmupSteps,
@@ -156,6 +166,7 @@ public final class DiffusionPretraining {
                 squaredError: terms.squaredError.mean().item,
                 learningRate: optimizer.learningRate
             )
+            try requireFinite(report.loss, step: step, "pretrain.training.learningRate")
             guard try progress(report) else { return }
         }
     }

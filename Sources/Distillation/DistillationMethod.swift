@@ -7,7 +7,8 @@ import Training
 ///
 /// A method is made with the training set, its settings and a seed; it then holds the values it
 /// starts from. Every draw of a step is a function of the seed and the number of the step, so that
-/// the optimised values, the optimizer's state and the step are all that must be saved.
+/// the optimised values, the optimizer's state, the step and, where a network is trained along the
+/// way, that network are all that must be saved.
 public protocol DistillationMethod: AnyObject {
     /// What it is called on the command line and in results.
     var name: String { get }

@@ -25,7 +25,8 @@ public final class GLaD: DistillationMethod {
 
     /// Settings.
     ///
-    /// Learning rates are for the decoders of autoencoders, the others as published.
+    /// Learning rates, layer and network are for the decoders of autoencoders and small images, the
+    /// others as published.
     public struct Parameters: Codable, Sendable, Equatable {
         /// Number of updates.
         public var iterations = 1000
@@ -44,6 +45,14 @@ public final class GLaD: DistillationMethod {
         public var momentum = 0.5
         /// The network; published: `convnet-5` for images of 128 pixels.
         public var network = "convnet-3"
+        /// Matches with one network before the next, of the objective `dc`; published: 1.
+        public var matchesPerNetwork = 1
+        /// Epochs in which the network is trained on the synthetic images between two matches, of the
+        /// objective `dc`.
+        ///
+        /// Those of Dataset Condensation itself: 10 matches and 50 epochs for 10 images per class, 50
+        /// and 10 for 50.
+        public var networkEpochs = 1
         /// Real images of each class in a step; fewer where a class has no more.
         public var realBatchSize = 256
         /// Operations of the Siamese augmentation, or `none`.
@@ -81,9 +90,15 @@ public final class GLaD: DistillationMethod {
         public func validate() throws(TrainingError) {
             try requireLeast(
                 1,
-                ["glad.iterations": iterations, "glad.realBatchSize": realBatchSize]
+                [
+                    "glad.iterations": iterations, "glad.realBatchSize": realBatchSize,
+                    "glad.matchesPerNetwork": matchesPerNetwork,
+                ]
             )
-            try requireLeast(0, ["glad.imagesAtOnce": imagesAtOnce])
+            try requireLeast(
+                0,
+                ["glad.imagesAtOnce": imagesAtOnce, "glad.networkEpochs": networkEpochs]
+            )
             try requireLeast(
                 0,
                 [
@@ -180,7 +195,10 @@ public final class GLaD: DistillationMethod {
             return try CondensationObjective(
                 real,
                 network: network,
-                loops: .published(imagesPerClass: imagesPerClass),
+                loops: .init(
+                    matches: parameters.matchesPerNetwork,
+                    epochs: parameters.networkEpochs
+                ),
                 realBatchSize: parameters.realBatchSize,
                 augmentation: augmentation,
                 imagesAtOnce: parameters.imagesAtOnce,

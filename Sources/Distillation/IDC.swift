@@ -24,6 +24,8 @@ public final class IDC: DistillationMethod {
         public var factor = 3
         /// How stored images are decoded for matching; training images are always those of
         /// `single`.
+        ///
+        /// Published: `bound` from factor 3 and 20 images per class on, else `single`.
         public var decoding = MultiFormation.Mode.single
         /// The network whose gradients are compared.
         public var network = "resnet-ap-10"
@@ -37,7 +39,7 @@ public final class IDC: DistillationMethod {
         public var matching = GradientMatching.idc
         /// Learning rate of the images, at 10 images per class of the base size.
         public var imageLearningRate = 3e-3
-        /// Pixels a side for which the learning rate holds; 0 for 224 with images above 64 pixels,
+        /// Pixels a side for which the learning rate holds; 0 for 224 with images above 32 pixels,
         /// else 32.
         ///
         /// The learning rate grows with the number of pixels and the number of images per class.
@@ -82,7 +84,7 @@ public final class IDC: DistillationMethod {
         ///   - imageSize: S, pixels a side.
         /// - Returns: The step size.
         public func scaledImageLearningRate(imagesPerClass: Int, imageSize: Int) -> Double {
-            let base = baseImageSize > 0 ? baseImageSize : imageSize > 64 ? 224 : 32
+            let base = baseImageSize > 0 ? baseImageSize : imageSize > 32 ? 224 : 32
             let side = Double(imageSize) / Double(base)
             return imageLearningRate * Double(imagesPerClass) / 10 * side * side
         }
@@ -109,30 +111,37 @@ public final class IDC: DistillationMethod {
         ///
         /// - Throws: `TrainingError` that names the first that does not.
         public func validate() throws(TrainingError) {
-            for (name, value) in [
-                ("factor", factor), ("networks", networks),
-                ("matchesPerNetwork", matchesPerNetwork), ("realBatchSize", realBatchSize),
-                ("syntheticBatchLimit", syntheticBatchLimit),
-            ] where value < 1 {
-                throw TrainingError(.invalidOption, "\(name) must be at least 1; it is \(value).")
-            }
-            for (name, value) in [
-                ("earlyEpochs", earlyEpochs), ("networkImages", networkImages),
-                ("imagesAtOnce", imagesAtOnce),
-            ] where value < 0 {
-                throw TrainingError(.invalidOption, "\(name) must be at least 0; it is \(value).")
-            }
+            try requireLeast(
+                1,
+                [
+                    "idc.factor": factor, "idc.networks": networks,
+                    "idc.matchesPerNetwork": matchesPerNetwork,
+                    "idc.realBatchSize": realBatchSize,
+                    "idc.syntheticBatchLimit": syntheticBatchLimit,
+                ]
+            )
+            try requireLeast(
+                0,
+                [
+                    "idc.earlyEpochs": earlyEpochs, "idc.networkImages": networkImages,
+                    "idc.imagesAtOnce": imagesAtOnce, "idc.baseImageSize": baseImageSize,
+                ]
+            )
+            try requireLeast(0, ["idc.networkWeightDecay": networkWeightDecay])
+            try requireShares(
+                ["idc.imageMomentum": imageMomentum, "idc.networkMomentum": networkMomentum]
+            )
             guard imageLearningRate > 0, networkLearningRate > 0 else {
                 throw TrainingError(
                     .invalidOption,
-                    "imageLearningRate and networkLearningRate must be above 0; they are "
+                    "idc.imageLearningRate and idc.networkLearningRate must be above 0; they are "
                         + "\(imageLearningRate) and \(networkLearningRate)."
                 )
             }
             guard (0...1).contains(cutMixProbability) else {
                 throw TrainingError(
                     .invalidOption,
-                    "cutMixProbability must be from 0 to 1; it is \(cutMixProbability)."
+                    "idc.cutMixProbability must be from 0 to 1; it is \(cutMixProbability)."
                 )
             }
             _ = try SiameseAugmentation(augmentation)

@@ -22,6 +22,10 @@ struct EvaluationCheckpoint {
         let teacher: String?
         let precision: Precision
         let device: String
+        /// Images a step: by some protocols a matter of the images per class.
+        let batchSize: Int?
+        /// Whether the teacher's scores are stored, which rounds them.
+        let storesLabels: Bool?
 
         /// The names of the values that differ from those of another measurement.
         func differences(from other: Identity) -> [String] {
@@ -39,6 +43,8 @@ struct EvaluationCheckpoint {
                 ("teacher", teacher == other.teacher),
                 ("precision", precision == other.precision),
                 ("device", device == other.device),
+                ("batch size", batchSize == other.batchSize),
+                ("stored labels", storesLabels == other.storesLabels),
             ]
             return pairs.filter { !$1 }.map(\.0)
         }

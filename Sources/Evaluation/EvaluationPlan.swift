@@ -94,7 +94,13 @@ struct EvaluationPlan {
                 ? "holdout \(options.heldBackShare)" : nil,
             teacher: teacher?.record.digest,
             precision: precision,
-            device: "\(device)"
+            device: "\(device)",
+            batchSize: proto.optimization(
+                classCount: classCount,
+                imagesPerClass: imagesPerClass,
+                network: options.network
+            ).batchSize,
+            storesLabels: softLabels != nil && proto.storesSoftLabels
         )
         // Found out now rather than after the first seed.
         _ = try makeClassifier(seed: 0)

@@ -117,7 +117,8 @@ public struct EvaluationProtocol: Sendable, Equatable {
     /// Pixels of the shorter side of test images before the middle is cut out.
     public var testShortSide: Int {
         switch rules {
-        case .rded, .fkd: imageSize / 7 * 8
+        // Sizes that 7 does not divide must not end up smaller than the square cut out of them.
+        case .rded, .fkd: max(imageSize, imageSize / 7 * 8)
         default: imageSize
         }
     }

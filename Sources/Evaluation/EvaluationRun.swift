@@ -38,7 +38,7 @@ struct EvaluationRun {
             let differences = saved.record.identity.differences(from: plan.identity)
             let reason =
                 "\(checkpoint.path) is of another evaluation: \(differences.joined(separator: ", "))"
-                + " differ\(differences.count == 1 ? "s" : "")."
+                + " differ."
             _ = try progress(.ignoredCheckpoint(reason))
             return
         }

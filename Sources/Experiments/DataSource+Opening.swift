@@ -40,7 +40,7 @@ extension DataSource {
     /// The format of a folder, told by the names in it; `fastai` has to be named.
     static func format(of folder: URL) -> Format {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-        if names.contains(where: { $0.contains("-idx3-ubyte") }) { return .idx }
+        if names.contains(where: { $0.contains("idx3-ubyte") }) { return .idx }
         let cifar = ["data_batch_1.bin", "test_batch.bin", "train.bin", "test.bin"]
         if names.contains(where: cifar.contains) { return .cifar }
         if names.contains(where: { $0.hasSuffix(".tar") }) { return .tarShards }

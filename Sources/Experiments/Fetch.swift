@@ -3,7 +3,10 @@ import Datasets
 import Foundation
 import Images
 
-/// Downloads what a manifest names, with `curl`: resumable, checked by SHA-256.
+/// Downloads what a manifest names, with `curl`, resumable.
+///
+/// Where the manifest has no SHA-256 of a file, that of the first download is recorded beside it:
+/// later changes are noticed, but not a first download that was damaged.
 public struct Fetch {
     private let manifest: Manifest
     private let root: URL
@@ -34,7 +37,7 @@ public struct Fetch {
     /// - Parameter name: Its name in the manifest.
     /// - Returns: The files, in the order of the manifest.
     /// - Throws: `RunError` for a name or a file that does not exist, for a failed download or a
-    ///   wrong checksum; `InterruptedError` after a signal.
+    ///   wrong checksum, for an archive that cannot be unpacked; `InterruptedError` after a signal.
     public func callAsFunction(_ name: String) throws -> [URL] {
         let entry = try manifest.entry(name)
         observer.note(
@@ -65,12 +68,16 @@ public struct Fetch {
         if FileManager.default.fileExists(atPath: url.path) {
             let found = try digest(url)
             guard let expected else {
+                tellOfRecord(found, of: file.name)
                 try write(found, of: file.name, to: record)
                 try unpack(file, at: url, in: folder)
                 return url
             }
             if found == expected {
-                observer.note("\(file.name): there already, and intact")
+                observer.note(
+                    "\(file.name): there already, and intact"
+                        + (file.sha256 == nil ? " since its SHA-256 was recorded" : "")
+                )
                 try unpack(file, at: url, in: folder)
                 return url
             }
@@ -88,15 +95,19 @@ public struct Fetch {
                     + (file.sha256 == nil ? ": remove \(record.path) to accept that." : ".")
             )
         }
-        if file.sha256 == nil, recorded == nil {
-            observer.note("\(file.name): recorded the SHA-256 \(found)")
-        }
+        if file.sha256 == nil, recorded == nil { tellOfRecord(found, of: file.name) }
         try write(found, of: file.name, to: record)
         guard rename(partial.path, url.path) == 0 else {
             throw RunError(.unusable, "\(url.path) cannot be written.")
         }
         try unpack(file, at: url, in: folder)
         return url
+    }
+
+    private func tellOfRecord(_ digest: String, of name: String) {
+        observer.note(
+            "\(name): the manifest has no checksum; its SHA-256 from now on is \(digest)"
+        )
     }
 
     /// As `sha256sum` prints it, so that `sha256sum -c` can read it.
@@ -182,14 +193,63 @@ public struct Fetch {
         let marker = folder.appendingPathComponent(".\(file.name).unpacked")
         guard !FileManager.default.fileExists(atPath: marker.path) else { return }
         observer.note("\(file.name): unpacking")
-        let tar = Process()
-        tar.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        tar.arguments = ["tar", "-xf", url.path, "-C", folder.path]
-        try tar.run()
-        tar.waitUntilExit()
-        guard tar.terminationStatus == 0 else {
-            throw RunError(.unusable, "\(url.path) cannot be unpacked: see the message of tar.")
+        let (status, message) = try tar(["-xf", url.path, "-C", folder.path])
+        guard status == 0 else {
+            if isInterrupted() { throw InterruptedError() }
+            var text = "\(url.path) cannot be unpacked (\(message)); what came out of it is not "
+            text += "whole."
+            if try isDamaged(file, at: url) {
+                try? FileManager.default.removeItem(at: url)
+                try? FileManager.default.removeItem(
+                    at: folder.appendingPathComponent("\(file.name).sha256")
+                )
+                text += " The archive is damaged and was removed together with its recorded "
+                text += "SHA-256: run the same command again to download it anew."
+            } else {
+                text += " The archive was kept: run the same command again once there is room, and "
+                text += "tar and gzip are installed."
+            }
+            throw RunError(.unusable, text)
         }
         try AtomicFile.write(Data(), to: marker)
+    }
+
+    /// Whether an archive cannot even be read to its end; one with the checksum of the manifest is
+    /// what its owner offers.
+    private func isDamaged(_ file: Manifest.File, at url: URL) throws -> Bool {
+        guard file.sha256 == nil else { return false }
+        let (status, message) = try tar(["-tf", url.path])
+        if isInterrupted() { throw InterruptedError() }
+        // 127: no tar; the other: no program to decompress with.
+        return status != 0 && status != 127 && !message.contains("Cannot exec")
+    }
+
+    /// Runs `tar` to its end.
+    ///
+    /// - Parameter arguments: Its arguments.
+    /// - Returns: Its exit code, and the first lines of what it says of errors.
+    /// - Throws: `RunError` if it cannot be started.
+    private func tar(_ arguments: [String]) throws -> (status: Int32, message: String) {
+        let tar = Process()
+        tar.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        tar.arguments = ["tar"] + arguments
+        tar.standardOutput = FileHandle.nullDevice
+        let errors = Pipe()
+        tar.standardError = errors
+        do {
+            try tar.run()
+        } catch {
+            throw RunError(
+                .unusable,
+                "tar cannot be started (\(error.localizedDescription)). Install it."
+            )
+        }
+        let said = String(
+            decoding: errors.fileHandleForReading.readDataToEndOfFile(),
+            as: UTF8.self
+        )
+        tar.waitUntilExit()
+        let lines = said.split(separator: "\n").prefix(3).joined(separator: "; ")
+        return (tar.terminationStatus, lines.isEmpty ? "tar: exit \(tar.terminationStatus)" : lines)
     }
 }

@@ -37,3 +37,48 @@ final class FolderLock {
 
     deinit { close(file) }
 }
+
+/// Folders that results go into.
+enum OutputFolder {
+    /// Makes a folder and those above it, where they are missing.
+    ///
+    /// - Parameter folder: The folder.
+    /// - Throws: `RunError` with the code `unusable` if that cannot be done.
+    static func make(_ folder: URL) throws {
+        let files = FileManager.default
+        do {
+            try files.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            // The nearest thing that is there: a file, or a folder that refuses others.
+            var place = folder.standardizedFileURL
+            var isFolder: ObjCBool = false
+            while !files.fileExists(atPath: place.path, isDirectory: &isFolder), place.path != "/" {
+                place.deleteLastPathComponent()
+            }
+            guard isFolder.boolValue else {
+                throw RunError(
+                    .unusable,
+                    "The folder \(folder.path) cannot be made: \(place.path) is a file. Name a folder "
+                        + "with --output."
+                )
+            }
+            throw RunError(
+                .unusable,
+                "The folder \(folder.path) cannot be made in \(place.path): \(error.systemReason). "
+                    + "Check its permissions, or name another place with --output."
+            )
+        }
+    }
+}
+
+extension Error {
+    /// The system's own words for what could not be done with a file, such as "Permission denied",
+    /// which Foundation's errors keep among their details.
+    package var systemReason: String {
+        let cause = (self as? CocoaError)?.underlying.map { $0 as NSError }
+        guard let cause, cause.domain == NSPOSIXErrorDomain else {
+            return localizedDescription.trimmingCharacters(in: CharacterSet(charactersIn: "."))
+        }
+        return String(cString: strerror(Int32(cause.code)))
+    }
+}

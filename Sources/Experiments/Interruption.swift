@@ -17,21 +17,26 @@ nonisolated(unsafe) private let signalCount: UnsafeMutablePointer<sig_atomic_t> 
 
 /// Whether the user or the scheduler has asked the program to stop.
 public enum Interruption {
+    /// Lets the signals through that a parent has blocked: its mask is inherited.
+    public static func unblock() {
+        var none = sigset_t()
+        sigemptyset(&none)
+        sigprocmask(SIG_SETMASK, &none, nil)
+    }
+
     /// Listens to SIGINT, SIGTERM and SIGUSR1 instead of letting them end the process; a second
     /// signal ends it at once.
+    ///
+    /// Only for work that asks for them with `isRequested`, and saves what it has done.
     public static func listen() {
         signalCount.pointee = 0
-        // A parent may have blocked them: such a mask is inherited.
-        var mask = sigset_t()
-        sigemptyset(&mask)
         for number in [SIGINT, SIGTERM, SIGUSR1] {
             signal(number) { _ in
                 signalCount.pointee += 1
                 if signalCount.pointee > 1 { _exit(130) }
             }
-            sigaddset(&mask, number)
         }
-        sigprocmask(SIG_UNBLOCK, &mask, nil)
+        unblock()
     }
 
     /// Whether a signal has come.

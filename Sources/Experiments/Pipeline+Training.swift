@@ -236,7 +236,7 @@ extension Pipeline {
             decay: parameters.resolvedEMADecay,
             steps: parameters.steps
         )
-        guard share > 0.5 else { return }
+        guard parameters.steps > 0, share > 0.5 else { return }
         let better = MinimaxDiffusion.Parameters.scaledEMADecay(steps: parameters.steps)
         observer.warn(
             String(

@@ -75,7 +75,7 @@ public final class Pipeline {
     /// The same number of threads gives the same numbers, and so does the same precision, which is
     /// not changed behind anyone's back.
     private func resume(_ old: Provenance) {
-        if Engine.threadCount != old.threads {
+        if Engine.threadCount != old.threads, (1...1024).contains(old.threads) {
             observer.note("threads: \(old.threads), as when the run began")
             Engine.threadCount = old.threads
         }

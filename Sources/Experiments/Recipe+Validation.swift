@@ -30,6 +30,8 @@ extension Recipe {
             "data.channels": data.channels,
             "model.scaledBlocks": model.scaledBlocks,
             "pretrain.training.steps": pretrain.training.steps,
+            "pretrain.training.warmupSteps": pretrain.training.warmupSteps,
+            "pretrain.training.decaySteps": pretrain.training.decaySteps,
             "finetune.minimax.steps": finetune.minimax.steps,
             "finetune.epochs": finetune.epochs,
             "finetune.classesPerPhase": finetune.classesPerPhase,
@@ -38,6 +40,29 @@ extension Recipe {
         for (path, value) in notNegative where value < 0 {
             throw RecipeError("\(path) is \(value): expected a number from 0.")
         }
+        guard [0, 1, 3].contains(data.channels) else {
+            throw RecipeError(
+                "data.channels is \(data.channels): expected 1 (grey), 3 (colour) or 0 (as stored)."
+            )
+        }
+        guard (0..<1).contains(data.holdout) else {
+            throw RecipeError(
+                "data.holdout is \(data.holdout): expected a share from 0 to below 1."
+            )
+        }
+        guard sample.imagesPerClass <= Recipe.mostImagesPerClass else {
+            throw RecipeError(
+                "sample.imagesPerClass is \(sample.imagesPerClass): expected at most "
+                    + "\(Recipe.mostImagesPerClass)."
+            )
+        }
+        guard sample.eta >= 0, sample.eta <= 1, sample.guidance.isFinite else {
+            throw RecipeError(
+                "sample.eta is \(sample.eta) and sample.guidance \(sample.guidance): expected an eta "
+                    + "from 0 to 1 and a number."
+            )
+        }
+        try requireWeights()
         guard sample.steps <= Recipe.diffusionSteps else {
             throw RecipeError(
                 "sample.steps is \(sample.steps): expected at most \(Recipe.diffusionSteps), the "
@@ -51,6 +76,45 @@ extension Recipe {
             )
         }
     }
+
+    /// Makes sure that rates, weights and shares of both trainings of a DiT make sense.
+    private func requireWeights() throws(RecipeError) {
+        let (training, minimax) = (pretrain.training, finetune.minimax)
+        let rates: KeyValuePairs = [
+            "pretrain.training.learningRate": training.learningRate,
+            "pretrain.training.gradientNorm": training.gradientNorm,
+            "finetune.minimax.learningRate": minimax.learningRate,
+        ]
+        for (path, value) in rates where !(value > 0 && value.isFinite) {
+            throw RecipeError("\(path) is \(value): expected a number above 0.")
+        }
+        let weights: KeyValuePairs = [
+            "pretrain.training.minSNRGamma": training.minSNRGamma,
+            "pretrain.training.weightDecay": training.weightDecay,
+            "finetune.minimax.representativeness": minimax.representativeness,
+            "finetune.minimax.diversity": minimax.diversity,
+        ]
+        for (path, value) in weights where !(value >= 0 && value.isFinite) {
+            throw RecipeError("\(path) is \(value): expected a number from 0.")
+        }
+        let shares: KeyValuePairs = [
+            "pretrain.training.emaDecay": training.emaDecay,
+            "pretrain.training.labelDropProbability": training.labelDropProbability,
+            "finetune.minimax.emaDecay": minimax.emaDecay,
+            "finetune.minimax.labelDropProbability": minimax.labelDropProbability,
+        ]
+        for (path, value) in shares where !(0...1).contains(value) {
+            throw RecipeError("\(path) is \(value): expected a number from 0 to 1.")
+        }
+        guard (0..<1).contains(training.beta2) else {
+            throw RecipeError(
+                "pretrain.training.beta2 is \(training.beta2): expected a number from 0 to below 1."
+            )
+        }
+    }
+
+    /// More than any surrogate, and few enough that no product of sizes overflows.
+    private static let mostImagesPerClass = 1_000_000
 
     /// Steps of the diffusion that every DiT is trained with (published).
     private static let diffusionSteps = 1000

@@ -37,13 +37,7 @@ final class RunData {
         let classes = list?.folders.sorted()
         let whole = try settings.train.open(role: "data.train", classes: classes)
         if settings.holdout > 0 {
-            guard settings.holdout < 1 else {
-                throw RunError(
-                    .invalidSettings,
-                    "data.holdout is \(settings.holdout): expected a share below 1."
-                )
-            }
-            let parts = RunData.split(whole, share: settings.holdout)
+            let parts = try RunData.split(whole, share: settings.holdout)
             source = parts.kept
             testSource = parts.held
         } else {
@@ -54,6 +48,14 @@ final class RunData {
         }
         trainFingerprint = try source.fingerprint()
         testFingerprint = try testSource?.fingerprint()
+        guard trainFingerprint != testFingerprint else {
+            throw RunError(
+                .invalidSettings,
+                "data.train and data.test are the same images (\(settings.train.path)): a test on "
+                    + "what a network was trained on says nothing. Set data.test.path, or "
+                    + "data.test.split=test for IDX, CIFAR and fastai folders."
+            )
+        }
         (height, width, channels) = try RunData.size(source, settings)
         let names = source.classNames
         classOrder = list?.folders.compactMap(names.firstIndex(of:)) ?? Array(names.indices)
@@ -149,11 +151,19 @@ final class RunData {
     private static func split(
         _ whole: any LabelledImages,
         share: Double
-    ) -> (kept: SubsetDataset, held: SubsetDataset) {
+    ) throws -> (kept: SubsetDataset, held: SubsetDataset) {
         var kept = [Int]()
         var held = [Int]()
-        for indices in whole.indicesByClass() {
+        for (label, indices) in whole.indicesByClass().enumerated() {
             let count = Int((Double(indices.count) * share).rounded())
+            guard count > 0, count < indices.count else {
+                throw RunError(
+                    .invalidSettings,
+                    "data.holdout is \(share), which leaves \(indices.count - count) of the "
+                        + "\(indices.count) images of class \(whole.classNames[label]) for training "
+                        + "and \(count) for testing: expected a share that leaves some for both."
+                )
+            }
             kept += indices.dropLast(count)
             held += indices.suffix(count)
         }

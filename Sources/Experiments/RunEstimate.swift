@@ -140,8 +140,8 @@ extension Pipeline {
         let parameters = recipe.pretrain.training
         let (training, space) = try newPretraining()
         let source = try estimateSource(space)
-        let seconds = secondsPerStep { goOn in
-            training.run(on: source) { _ in goOn() }
+        let seconds = try secondsPerStep { goOn in
+            try training.run(on: source) { _ in goOn() }
         }
         return (
             .init(
@@ -178,7 +178,9 @@ extension Pipeline {
         let all = phases.map { finetuning($0, of: source) }
         let steps = all.reduce(0) { $0 + $1.steps }
         let method = try newFinetuning(file, source: source, parameters: all[0])
-        let seconds = secondsPerStep { goOn in method.run(on: source) { _ in goOn() } }
+        let seconds = try secondsPerStep { goOn in
+            try method.run(on: source) { _ in goOn() }
+        }
         let trained = method.average.state().elementCount
         return (
             .init(

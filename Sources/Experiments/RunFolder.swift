@@ -12,6 +12,8 @@ public struct RunError: Error, CustomStringConvertible, Sendable {
         case locked
         /// Files of the folder are missing or cannot be read or written.
         case unusable
+        /// A file of the folder is damaged.
+        case malformed
         /// Settings do not fit each other or the data.
         case invalidSettings
         /// A file that the recipe names is not there.
@@ -42,16 +44,26 @@ public final class RunFolder {
     /// - Parameters:
     ///   - url: The folder.
     ///   - recipe: What the run is determined by; it is written if the folder is new.
-    /// - Throws: `RunError` if the folder belongs to another recipe or another process works in it.
+    /// - Throws: `RunError` if the folder belongs to another recipe or another process works in it. A
+    ///   folder in which nothing was made yet, as after a refused command, belongs to none.
     public init(_ url: URL, for recipe: Recipe) throws {
         self.url = url
         let text = try recipe.yaml()
         let resolved = url.appendingPathComponent("recipe.resolved.yaml")
         // Read before anything is touched. A run of an older version lacks settings that came
         // later: it goes on with their defaults.
-        if let old = try? String(contentsOf: resolved, encoding: .utf8), old != text,
-            (try? Recipe.read(yaml: old)) != recipe
-        {
+        let old = try? String(contentsOf: resolved, encoding: .utf8)
+        let isOther = old.map { $0 != text && (try? Recipe.read(yaml: $0)) != recipe } ?? false
+        if let old, isOther, !RunFolder.isUntouched(url) {
+            do {
+                _ = try Recipe.read(yaml: old)
+            } catch {
+                throw RunError(
+                    .malformed,
+                    "\(resolved.path) is damaged, or of another version: \(error) Restore it, or use "
+                        + "another --output."
+                )
+            }
             throw RunError(
                 .otherRecipe,
                 "The run folder \(url.path) belongs to another recipe. These settings differ:\n"
@@ -59,24 +71,29 @@ public final class RunFolder {
                     + "\nUse another --output, the same settings, or --fresh to start anew beside it."
             )
         }
-        do {
-            try FileManager.default.createDirectory(
-                at: url.appendingPathComponent("checkpoints"),
-                withIntermediateDirectories: true
-            )
-        } catch {
-            throw RunError(
-                .unusable,
-                "The run folder \(url.path) cannot be made: \(error.localizedDescription)"
-            )
-        }
+        try OutputFolder.make(url.appendingPathComponent("checkpoints"))
         lock = try FolderLock(url)
         // A killed process may have left half a file behind.
         AtomicFile.removeLeftovers(in: url)
         AtomicFile.removeLeftovers(in: url.appendingPathComponent("checkpoints"))
-        if !FileManager.default.fileExists(atPath: resolved.path) {
+        if old == nil || isOther {
+            if isOther { try? FileManager.default.removeItem(at: path("provenance.json")) }
             try write(Data(text.utf8), to: "recipe.resolved.yaml")
         }
+    }
+
+    /// Whether a folder holds nothing but what opening it makes.
+    private static func isUntouched(_ url: URL) -> Bool {
+        func names(_ folder: URL) -> [String] {
+            (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        }
+        let opened: Set = [
+            ".lock", "checkpoints", "metrics.jsonl", "provenance.json", "recipe.resolved.yaml",
+        ]
+        let metrics = url.appendingPathComponent("metrics.jsonl").path
+        let size = (try? FileManager.default.attributesOfItem(atPath: metrics))?[.size] as? Int
+        return opened.isSuperset(of: names(url)) && (size ?? 0) == 0
+            && names(url.appendingPathComponent("checkpoints")).isEmpty
     }
 
     /// A path inside the folder.
@@ -90,14 +107,7 @@ public final class RunFolder {
     /// Makes the folder that a file is to lie in.
     func makeFolder(of name: String) throws {
         let parent = path(name).deletingLastPathComponent()
-        do {
-            try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
-        } catch {
-            throw RunError(
-                .unusable,
-                "\(parent.path) cannot be made: \(error.localizedDescription)"
-            )
-        }
+        try OutputFolder.make(parent)
         AtomicFile.removeLeftovers(in: parent)
     }
 
@@ -118,8 +128,9 @@ public final class RunFolder {
             return try JSONDecoder().decode(type, from: Data(contentsOf: path(name)))
         } catch {
             throw RunError(
-                .unusable,
-                "\(path(name).path) cannot be read: \(error). Remove it to compute it again."
+                .malformed,
+                "\(path(name).path) is damaged. Restore it, or move it away: what it tells of is then "
+                    + "computed again."
             )
         }
     }

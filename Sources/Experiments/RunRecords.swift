@@ -128,7 +128,7 @@ public struct MetricsLog {
         } catch {
             throw RunError(
                 .unusable,
-                "\(path) cannot be written (\(error.localizedDescription)). Make room, or move the "
+                "\(path) cannot be written (\(error.systemReason)). Make room, or move the "
                     + "run folder, and run the same command again: the last checkpoint is whole."
             )
         }

@@ -75,7 +75,7 @@ extension RunResults {
         } catch {
             throw RunError(
                 .unusable,
-                "\(file.path) cannot be read: \(error.localizedDescription)"
+                "\(file.path) cannot be read: \(error.systemReason)"
             )
         }
         do {

@@ -28,7 +28,7 @@ extension RunResults {
     }
 
     /// "78.4 ± 0.6", with the sample deviation where there are several seeds.
-    private static func percent(_ accuracy: EvaluationResult.Accuracy) -> String {
+    fileprivate static func percent(_ accuracy: EvaluationResult.Accuracy) -> String {
         let mean = String(format: "%.1f", accuracy.mean * 100)
         return accuracy.sampleDeviation.map { mean + String(format: " ± %.1f", $0 * 100) } ?? mean
     }
@@ -81,25 +81,101 @@ public struct RunSummaryFacts {
         func has(_ name: String) -> Bool {
             FileManager.default.fileExists(atPath: url.appendingPathComponent(name).path)
         }
-        var facts = [(String, String)]()
-        let stages = [
-            ("fine-tuned model", "checkpoints/finetuned.safetensors"),
-            ("surrogate dataset", "surrogate/metadata.jsonl"), ("results", "results.json"),
-            ("report", "report.html"),
+        func state(_ name: String) -> String { has(name) ? name : "not there" }
+        var facts = [
+            ("fine-tuned model", state("checkpoints/finetuned.safetensors")),
+            ("surrogate dataset", state("surrogate/metadata.jsonl")),
+            ("baselines", RunSummaryFacts.baselines(url)),
         ]
-        for (title, name) in stages { facts.append((title, has(name) ? name : "not there")) }
-        if let data = try? Data(contentsOf: url.appendingPathComponent("results.json")),
-            let results = try? JSONDecoder().decode(RunResults.self, from: data)
-        {
-            for result in results.results {
+        let file = url.appendingPathComponent("results.json")
+        var results = RunResults()
+        if has("results.json") {
+            do {
+                results = try JSONDecoder().decode(RunResults.self, from: Data(contentsOf: file))
+                facts.append(("results", "results.json"))
+            } catch {
                 facts.append(
                     (
-                        "\(result.method), \(result.network), \(result.imagesPerClass) images per class",
-                        String(format: "%.1f %%", result.last.mean * 100)
+                        "results",
+                        "results.json is damaged and cannot be read: remove it, and the command of "
+                            + "the run measures again"
                     )
                 )
             }
+        } else {
+            facts.append(("results", "not there"))
         }
+        facts.append(("report", state("report.html")))
+        let protocols = Set(results.results.map(\.evaluationProtocol))
+        for result in results.results {
+            let name =
+                "\(result.method), \(result.network), \(result.imagesPerClass) images per class"
+            facts.append(
+                (
+                    protocols.count > 1 ? "\(name), \(result.evaluationProtocol)" : name,
+                    result.sentence
+                )
+            )
+        }
+        self.facts = facts
+    }
+
+    /// The other methods whose images are there.
+    private static func baselines(_ run: URL) -> String {
+        let folder = run.appendingPathComponent("baselines")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        let methods = names.filter { !$0.hasPrefix(".") }.sorted().map { name in
+            let mark = folder.appendingPathComponent("\(name)/metadata.jsonl")
+            return FileManager.default.fileExists(atPath: mark.path) ? name : "\(name) (unfinished)"
+        }
+        return methods.isEmpty ? "none" : methods.joined(separator: ", ")
+    }
+}
+
+extension EvaluationResult {
+    /// The accuracy that counts, and what it depends on, in one line.
+    fileprivate var sentence: String {
+        let epoch =
+            switch selection ?? .last {
+            case .last: "after the last epoch"
+            case .best: "at the best epoch on the test set"
+            case .holdout: "at the epoch chosen on images held back"
+            }
+        let values = zip(seeds, headline.values).map { seed, value in
+            "\(seed): " + String(format: "%.1f", value * 100)
+        }
+        return "\(RunResults.percent(headline)) % \(epoch); protocol \(evaluationProtocol); seeds "
+            + values.joined(separator: ", ")
+    }
+}
+
+/// What a folder of runs holds, such as `Runs`, in plain words.
+public struct RunCollectionFacts {
+    /// Name and value, in reading order.
+    public let facts: [(String, String)]
+
+    /// Looks into a folder; nil if no folder in it is a run or a comparison.
+    public init?(_ url: URL) {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+        let places = names.filter { !$0.hasPrefix(".") }.sorted()
+        let runs = places.filter { name in
+            let recipe = url.appendingPathComponent("\(name)/recipe.resolved.yaml")
+            return FileManager.default.fileExists(atPath: recipe.path)
+        }
+        let comparisons = places.filter {
+            ComparisonFacts.isComparison(url.appendingPathComponent($0))
+        }
+        guard let first = (runs + comparisons).first else { return nil }
+        func list(_ names: [String]) -> String {
+            "\(names.count): \(names.joined(separator: ", "))"
+        }
+        var facts = [(String, String)]()
+        if !runs.isEmpty { facts.append(("runs", list(runs))) }
+        if !comparisons.isEmpty { facts.append(("comparisons", list(comparisons))) }
+        facts.append(
+            ("one of them", "distill inspect \(url.appendingPathComponent(first).relativePath)")
+        )
+        facts.append(("all together", "distill report \(url.relativePath)"))
         self.facts = facts
     }
 }

@@ -76,14 +76,7 @@ public struct StandaloneRanking {
             )
         }
         let folder = URL(fileURLWithPath: settings.output, isDirectory: true)
-        do {
-            try FileManager.default.createDirectory(
-                at: folder.appendingPathComponent("trainings"),
-                withIntermediateDirectories: true
-            )
-        } catch {
-            throw RunError(.unusable, "The folder \(folder.path) cannot be made: \(error).")
-        }
+        try OutputFolder.make(folder.appendingPathComponent("trainings"))
         let lock = try FolderLock(folder)
         defer { withExtendedLifetime(lock) {} }
         var trainings = [RankingTraining: [EvaluationResult]]()

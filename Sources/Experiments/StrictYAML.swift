@@ -2,6 +2,32 @@ import Yams
 
 /// YAML in which every key must be known: values are laid over a tree of defaults.
 enum StrictYAML {
+    /// Where settings come from, for messages.
+    struct Origin {
+        /// A file, or an option with its value.
+        let name: String
+        private let hasLines: Bool
+
+        /// A file, or a text with the name of one.
+        static func file(_ name: String) -> Origin { Origin(name: name, hasLines: true) }
+
+        /// An option with its value, for example `--set seed=3`.
+        static func option(_ text: String) -> Origin { Origin(name: text, hasLines: false) }
+
+        /// The name, with the line in a file.
+        func place(of node: Node?) -> String {
+            guard hasLines, let mark = node?.mark else { return name }
+            return "\(name), line \(mark.line)"
+        }
+    }
+
+    /// A tree of all settings there are.
+    struct Settings {
+        let tree: Node
+        /// The group that the tree is, for messages.
+        var path: [String] = []
+    }
+
     /// Turns whatever goes wrong with a file into one message.
     static func reporting<Value>(
         _ name: String,
@@ -11,68 +37,106 @@ enum StrictYAML {
             return try body()
         } catch let error as RecipeError {
             throw error
-        } catch let error as DecodingError {
-            throw RecipeError("\(name): \(explain(error))")
         } catch {
             throw RecipeError("\(name) is no valid YAML: \(error)")
         }
     }
 
     /// Lays given values over the defaults; a key that has no default is an error.
+    ///
+    /// - Parameters:
+    ///   - given: The values.
+    ///   - tree: The defaults.
+    ///   - path: The group that the tree is, for messages.
+    ///   - origin: Where the values come from.
+    /// - Throws: `RecipeError` for an unknown key, and for a value where a group should be.
     static func merge(
         _ given: Node,
         into tree: inout Node,
-        path: [String],
-        name: String
-    ) throws {
+        path: [String] = [],
+        from origin: Origin
+    ) throws(RecipeError) {
+        let settings = Settings(tree: tree, path: path)
+        try merge(given, into: &tree, at: path, of: settings, from: origin)
+    }
+
+    private static func merge(
+        _ given: Node,
+        into tree: inout Node,
+        at path: [String],
+        of settings: Settings,
+        from origin: Origin
+    ) throws(RecipeError) {
         guard var defaults = tree.mapping else {
             tree = given
             return
         }
         guard let mapping = given.mapping else {
             throw RecipeError(
-                "\(name)\(line(of: given)): \(path.isEmpty ? "the file" : joined(path)) is a "
-                    + "group of settings (\(names(defaults).joined(separator: ", "))), found a "
+                "\(origin.place(of: given)): \(path.isEmpty ? "the file" : joined(path)) is a "
+                    + "group of settings (\(names(tree).joined(separator: ", "))), found a "
                     + "single value."
             )
         }
         for (key, value) in mapping {
-            guard let keyName = key.string, var child = defaults[key] else {
-                throw unknown(
-                    joined(path + [key.string ?? "?"]),
-                    among: names(defaults),
-                    place: "\(name)\(line(of: key))"
+            guard let name = key.string, var child = defaults[key] else {
+                throw settings.unknown(
+                    path + [key.string ?? "?"],
+                    place: origin.place(of: key)
                 )
             }
-            try merge(value, into: &child, path: path + [keyName], name: name)
+            try merge(value, into: &child, at: path + [name], of: settings, from: origin)
             defaults[key] = child
         }
         tree = .mapping(defaults)
     }
 
-    private static func joined(_ path: [String]) -> String { path.joined(separator: ".") }
-
-    private static func names(_ mapping: Node.Mapping) -> [String] {
-        mapping.keys.compactMap(\.string)
+    /// Decodes a tree of settings.
+    ///
+    /// - Parameters:
+    ///   - type: What the tree is.
+    ///   - tree: The tree.
+    ///   - usual: A tree with values that fit, for examples in messages.
+    ///   - place: Where a value that does not fit stands.
+    /// - Returns: The value.
+    /// - Throws: `RecipeError` that says what does not fit, and what would.
+    static func decode<Value: Decodable>(
+        _ type: Value.Type,
+        from tree: Node,
+        usual: @autoclosure () -> Node?,
+        place: (SettingFault) -> String
+    ) throws -> Value {
+        do {
+            return try YAMLDecoder().decode(type, from: tree)
+        } catch let error as DecodingError {
+            let fault = SettingFault(error, in: tree, usual: usual())
+            throw RecipeError("\(place(fault)): \(fault.description)")
+        }
     }
 
-    static func line(of node: Node) -> String {
-        node.mark.map { ", line \($0.line)" } ?? ""
+    /// Everything in a tree that is not a group, with its path.
+    static func leaves(of node: Node, path: [String] = []) -> [(path: String, node: Node)] {
+        guard let mapping = node.mapping, !mapping.isEmpty else { return [(joined(path), node)] }
+        return mapping.flatMap { leaves(of: $0.value, path: path + [$0.key.string ?? "?"]) }
     }
 
-    /// The error for a key that does not exist, with the one that was perhaps meant.
-    static func unknown(_ key: String, among known: [String], place: String) -> RecipeError {
-        let last = key.split(separator: ".").last.map(String.init) ?? key
-        let nearest = known.min { distance($0, last) < distance($1, last) }
-        let hint = nearest.map { " Did you mean \($0)?" } ?? ""
-        return RecipeError(
-            "\(place): there is no setting \(key).\(hint) Known here: "
-                + known.joined(separator: ", ") + "."
-        )
+    /// A path as people write it.
+    static func joined(_ path: [String]) -> String { path.joined(separator: ".") }
+
+    /// The keys of a group; none of anything else.
+    static func names(_ node: Node?) -> [String] {
+        guard let mapping = node?.mapping else { return [] }
+        return mapping.keys.compactMap(\.string)
+    }
+
+    /// "a, b and c".
+    static func listed(_ items: [String], _ word: String) -> String {
+        guard items.count > 1, let last = items.last else { return items.joined() }
+        return items.dropLast().joined(separator: ", ") + " \(word) \(last)"
     }
 
     /// The number of letters to insert, delete or replace (Levenshtein).
-    private static func distance(_ a: String, _ b: String) -> Int {
+    fileprivate static func distance(_ a: String, _ b: String) -> Int {
         let (a, b) = (Array(a.lowercased()), Array(b.lowercased()))
         var row = Array(0...b.count)
         for (i, letter) in a.enumerated() {
@@ -86,21 +150,53 @@ enum StrictYAML {
         }
         return row[b.count]
     }
+}
 
-    /// What is wrong with a value, and where.
-    private static func explain(_ error: DecodingError) -> String {
-        let (context, what): (DecodingError.Context, String) =
-            switch error {
-            case .typeMismatch(let type, let context): (context, "expected \(type)")
-            case .valueNotFound(let type, let context): (context, "expected \(type), found nothing")
-            case .keyNotFound(let key, let context): (context, "\(key.stringValue) is missing")
-            case .dataCorrupted(let context): (context, context.debugDescription)
-            @unknown default:
-                (
-                    DecodingError.Context(codingPath: [], debugDescription: ""), "\(error)"
-                )
-            }
-        let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-        return "\(path): \(what)"
+extension StrictYAML.Settings {
+    /// The error for a key that does not exist, with the one that was perhaps meant.
+    ///
+    /// - Parameters:
+    ///   - key: Its path.
+    ///   - place: Where it stands.
+    /// - Returns: What to throw.
+    func unknown(_ key: [String], place: String) -> RecipeError {
+        let name = key.last ?? ""
+        let group = Array(key.dropLast())
+        let all = paths(tree, path).map {
+            (path: $0, distance: StrictYAML.distance($0.last ?? "", name))
+        }
+        // A third of the letters may be wrong, and never more than three.
+        let reach = min(3, (name.count + 2) / 3)
+        func isHere(_ path: [String]) -> Bool {
+            path.count == key.count && path.starts(with: group)
+        }
+        let known = all.filter { isHere($0.path) }
+        let nearest = known.filter { $0.distance <= reach }.min { $0.distance < $1.distance }
+            .flatMap { $0.path.last }
+        // Beside a name that is nearly right only the very same one counts elsewhere.
+        let others = all.filter { !isHere($0.path) }
+        let least = others.map(\.distance).min() ?? 0
+        let limit = nearest == nil ? min(max(1, least), reach) : 0
+        let elsewhere = others.filter { $0.distance <= limit }.map { StrictYAML.joined($0.path) }
+        var text = "\(place): there is no setting \(StrictYAML.joined(key))"
+        if elsewhere.isEmpty {
+            text += "." + (nearest.map { " Did you mean \($0)?" } ?? "")
+            text += " Known here: \(known.compactMap(\.path.last).joined(separator: ", "))."
+        } else {
+            text += group.isEmpty ? " at the top level" : ""
+            text += "; there \(elsewhere.count == 1 ? "is" : "are") "
+            text += StrictYAML.listed(elsewhere, "and") + "."
+            text += nearest.map { " Or did you mean \($0)?" } ?? ""
+        }
+        return RecipeError(text)
+    }
+
+    /// The paths of all settings and groups.
+    private func paths(_ node: Node, _ path: [String]) -> [[String]] {
+        guard let mapping = node.mapping else { return [] }
+        return mapping.flatMap { key, value -> [[String]] in
+            let own = path + [key.string ?? "?"]
+            return [own] + paths(value, own)
+        }
     }
 }

@@ -34,6 +34,19 @@ public struct SurrogateExport {
         let isRun = ["recipe.resolved.yaml", "surrogate", "baselines"].contains {
             files.fileExists(atPath: folder.appendingPathComponent($0).path)
         }
+        guard isRun || !ComparisonFacts.isComparison(folder) else {
+            throw RunError(
+                .invalidSettings,
+                "\(folder.path) is a comparison: export one of its sets, such as "
+                    + "\(folder.path)/shared/minimax-10."
+            )
+        }
+        guard isRun || RunCollectionFacts(folder) == nil else {
+            throw RunError(
+                .invalidSettings,
+                "\(folder.path) is a folder of runs: name one of them."
+            )
+        }
         if let method, method != Grid.ownMethod {
             source = folder.appendingPathComponent("baselines/\(method)")
         } else {
@@ -41,7 +54,8 @@ public struct SurrogateExport {
         }
         guard files.fileExists(atPath: source.path) else {
             let place = folder.appendingPathComponent("baselines").path
-            let others = ((try? files.contentsOfDirectory(atPath: place)) ?? []).sorted()
+            let others = ((try? files.contentsOfDirectory(atPath: place)) ?? [])
+                .filter { !$0.hasPrefix(".") }.sorted()
             throw RunError(
                 .missingFile,
                 "There is no \(source.path). "
@@ -92,8 +106,9 @@ public struct SurrogateExport {
     ///   - format: The layout.
     ///   - output: A folder or a file that does not exist yet; its folder is created.
     /// - Returns: Number of images.
-    /// - Throws: `RunError` if something is there already, `DatasetError` and `CheckpointError` for
-    ///   images that cannot be read or files that cannot be written.
+    /// - Throws: `RunError` if something is there already, `ImageError`, `DatasetError` and
+    ///   `CheckpointError` for images that cannot be read or files that cannot be written. Then
+    ///   nothing is left behind.
     public func write(_ format: Format, to output: URL) throws -> Int {
         guard !FileManager.default.fileExists(atPath: output.path) else {
             throw RunError(
@@ -101,13 +116,10 @@ public struct SurrogateExport {
                 "\(output.path) is there already. Remove it, or name another place with --output."
             )
         }
-        try FileManager.default.createDirectory(
-            at: output.deletingLastPathComponent(),
-            withIntermediateDirectories: true
-        )
+        try OutputFolder.make(output.deletingLastPathComponent())
         switch format {
-        case .imagefolder: try copy(to: output)
-        case .tarShards: try TarShards.write(images, to: output)
+        case .imagefolder: try makeFolder(output) { try copy(to: $0) }
+        case .tarShards: try makeFolder(output) { _ = try TarShards.write(images, to: $0) }
         case .safetensors:
             let names = try JSONEncoder().encode(images.classNames)
             try Safetensors.save(
@@ -125,20 +137,63 @@ public struct SurrogateExport {
         return images.count
     }
 
+    /// Makes a folder that appears with all that is in it, or not at all.
+    ///
+    /// It is filled under another name beside its place. Only a killed process can leave that behind;
+    /// the next export to the same place removes it.
+    private func makeFolder(_ output: URL, _ fill: (URL) throws -> Void) throws {
+        let parent = output.deletingLastPathComponent()
+        let mark = ".\(output.lastPathComponent).partial-"
+        removeLeftovers(mark, in: parent)
+        let suffix = String(UInt64.random(in: 0 ... .max), radix: 36)
+        let partial = parent.appendingPathComponent(mark + suffix, isDirectory: true)
+        try OutputFolder.make(partial)
+        do {
+            // It tells other processes that somebody is at work, where the file system knows locks.
+            let lock = try? FolderLock(partial)
+            defer { withExtendedLifetime(lock) {} }
+            try fill(partial)
+            unlink(partial.appendingPathComponent(".lock").path)
+            guard rename(partial.path, output.path) == 0 else {
+                let reason = String(cString: strerror(errno))
+                throw RunError(.unusable, "\(output.path) cannot be written: \(reason).")
+            }
+        } catch {
+            try? FileManager.default.removeItem(at: partial)
+            throw error
+        }
+    }
+
+    /// Removes what killed exports to the same place have left; their locks are free.
+    private func removeLeftovers(_ mark: String, in folder: URL) {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        for name in names where name.hasPrefix(mark) {
+            let partial = folder.appendingPathComponent(name)
+            guard let lock = try? FolderLock(partial) else { continue }
+            defer { withExtendedLifetime(lock) {} }
+            try? FileManager.default.removeItem(at: partial)
+        }
+    }
+
     /// The image files under their own names, and what tells of them: a run may hold more.
     private func copy(to output: URL) throws {
         let manager = FileManager.default
         for name in images.classNames {
-            try manager.createDirectory(
-                at: output.appendingPathComponent(name),
-                withIntermediateDirectories: true
-            )
+            try OutputFolder.make(output.appendingPathComponent(name))
         }
         let names = (0..<images.count).map(images.identifier(at:))
         for name in names + ["README.md", "metadata.jsonl"] {
             let file = source.appendingPathComponent(name)
             guard manager.fileExists(atPath: file.path) else { continue }
-            try manager.copyItem(at: file, to: output.appendingPathComponent(name))
+            do {
+                try manager.copyItem(at: file, to: output.appendingPathComponent(name))
+            } catch {
+                throw RunError(
+                    .unusable,
+                    "\(file.path) cannot be copied into \(output.deletingLastPathComponent().path): "
+                        + "\(error.systemReason). Check the permissions and the room there."
+                )
+            }
         }
     }
 

@@ -15,7 +15,8 @@ package enum Gzip {
     ///
     /// - Parameters:
     ///   - data: The compressed bytes.
-    ///   - limit: The largest number of bytes that may come out; no more are ever allocated.
+    ///   - limit: The largest number of bytes that may come out. About twice as many are in memory
+    ///     at most: the decoder's block, and the array that they are copied to.
     ///   - name: What error messages call the data, usually the file.
     /// - Returns: The inflated bytes.
     /// - Throws: ``ImageError`` with the code `malformed`, `truncated` or `tooLarge`.

@@ -7,7 +7,8 @@ extension Image {
     /// The same image gives the same bytes with the same versions of libpng and zlib.
     ///
     /// - Returns: The file's bytes.
-    /// - Throws: ``ImageError`` when there is not enough memory.
+    /// - Throws: ``ImageError`` with the code `outOfMemory`, or `tooLarge` for an image with more
+    ///   than a million pixels a side, which libpng refuses to write.
     public func pngData() throws -> Data {
         try encoded("PNG encoder") { pixels, output, count, message in
             cc_png_encode(
@@ -26,8 +27,8 @@ extension Image {
     ///
     /// - Parameter quality: 1 to 100, as libjpeg counts it.
     /// - Returns: The file's bytes.
-    /// - Throws: ``ImageError`` when there is not enough memory, or for an image with more than
-    ///   65,500 pixels a side.
+    /// - Throws: ``ImageError`` with the code `outOfMemory`, or `tooLarge` for an image with more
+    ///   than 65,500 pixels a side.
     package func jpegData(quality: Int = 85) throws -> Data {
         try encoded("JPEG encoder") { pixels, output, count, message in
             cc_jpeg_encode(
@@ -56,7 +57,7 @@ extension Image {
         var output: UnsafeMutablePointer<UInt8>?
         var count = 0
         try bytes.withUnsafeBufferPointer { pixels in
-            try Codec.call(name) { encode(pixels.baseAddress, &output, &count, $0) }
+            try Codec.call(name, on: .picture) { encode(pixels.baseAddress, &output, &count, $0) }
         }
         guard let output else { return Data() }
         return Data(bytesNoCopy: output, count: count, deallocator: .free)

@@ -1,7 +1,7 @@
 import NeuralNetworks
 import Torch
 
-/// ResNet (He et al., CVPR 2016) of two-layer blocks, with instance norms: ResNet-18 is the widest
+/// ResNet (He et al., CVPR 2016) of two-layer blocks, with instance norms: ResNet-18 is the largest
 /// network of the published evaluation.
 ///
 /// ```

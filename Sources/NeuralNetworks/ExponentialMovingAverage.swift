@@ -36,10 +36,14 @@ public final class ExponentialMovingAverage {
     }
 
     /// Restores what `state()` returned.
+    ///
+    /// - Parameter state: The averages, by name.
+    /// - Throws: `StateMismatchError` for missing names and other shapes; then nothing is changed.
     public func load(_ state: StateDictionary) throws(StateMismatchError) {
         try OptimizerSlots(parameters: parameters).load(
             state.addingPrefix("ema."),
-            into: [("ema", averages)]
+            into: [("ema", averages)],
+            subject: "the average of the trained weights"
         )
     }
 

@@ -36,9 +36,17 @@ package struct OptimizerSlots {
         )
     }
 
+    /// Copies saved tensors into those kept.
+    ///
+    /// - Parameters:
+    ///   - state: Tensors by kind and name of the parameter.
+    ///   - kinds: What is kept, in the order of the parameters.
+    ///   - subject: What the tensors are meant for, for messages.
+    /// - Throws: `StateMismatchError` for missing tensors and other shapes; then none is copied.
     func load(
         _ state: StateDictionary,
-        into kinds: [(String, [Tensor])]
+        into kinds: [(String, [Tensor])],
+        subject: String = "the optimizer"
     ) throws(StateMismatchError) {
         let own = self.state(kinds)
         let misshaped = own.tensors.compactMap { name, tensor -> String? in
@@ -48,7 +56,7 @@ package struct OptimizerSlots {
         let missing = own.names.filter { state[$0] == nil }
         guard missing.isEmpty, misshaped.isEmpty else {
             throw StateMismatchError(
-                subject: "the optimizer",
+                subject: subject,
                 missing: missing,
                 unexpected: [],
                 misshaped: misshaped

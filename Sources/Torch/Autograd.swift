@@ -15,6 +15,9 @@ extension Tensor {
     public func detached() -> Tensor { Tensor.of("detached", self) { ct_detach(handle, &$0) } }
 
     /// The gradient collected by `backward`; nil before the first.
+    ///
+    /// A new one must have the shape, type and device of this tensor. It is shared, not copied,
+    /// unless its elements lie in another order in memory.
     public var gradient: Tensor? {
         get {
             var result: OpaquePointer? = nil
@@ -47,7 +50,7 @@ extension Tensor {
     /// - Parameters:
     ///   - outputs: Scalars, or tensors with `weights`.
     ///   - inputs: What to differentiate by.
-    ///   - weights: What the outputs' gradients are multiplied with.
+    ///   - weights: What the outputs' gradients are multiplied with, one for each output.
     ///   - retainingGraph: Keeps the history for another pass.
     ///   - creatingGraph: Records the pass itself, for second derivatives.
     /// - Returns: One gradient an input; nil where an output does not depend on it.
@@ -58,6 +61,12 @@ extension Tensor {
         retainingGraph: Bool = false,
         creatingGraph: Bool = false
     ) -> [Tensor?] {
+        if let weights, weights.count != outputs.count {
+            trap(
+                "gradients: \(weights.count) weights were given for \(outputs.count) outputs; "
+                    + "each output needs one"
+            )
+        }
         var results = [OpaquePointer?](repeating: nil, count: inputs.count)
         let status = results.withUnsafeMutableBufferPointer { buffer -> Int32 in
             guard let base = buffer.baseAddress else { return 0 }
@@ -108,10 +117,11 @@ private func withGradientMode<Result>(
     var previous = true
     check("gradient mode", ct_grad_mode_get(&previous))
     check("gradient mode", ct_grad_mode_set(enabled))
+    // Autocast remembers a cast of a weight that was made without a history, and the weight may
+    // have been updated meanwhile: neither must be used where gradients are recorded.
+    if enabled && !previous { check("gradient mode", ct_autocast_forget()) }
     defer {
         check("gradient mode", ct_grad_mode_set(previous))
-        // Autocast remembers a cast of a weight that was made without a history, and the weight may
-        // have been updated meanwhile: neither must be used where gradients are recorded.
         if previous && !enabled { check("gradient mode", ct_autocast_forget()) }
     }
     return try body()
@@ -122,7 +132,11 @@ private func withGradientMode<Result>(
 public func withInference<Result>(_ body: () throws -> Result) rethrows -> Result {
     var guardian: UnsafeMutableRawPointer? = nil
     check("inference mode", ct_inference_begin(&guardian))
-    defer { if let guardian { check("inference mode", ct_inference_end(guardian)) } }
+    defer {
+        if let guardian { check("inference mode", ct_inference_end(guardian)) }
+        // Casts that autocast made of weights here can take part in nothing outside.
+        check("inference mode", ct_autocast_forget())
+    }
     return try body()
 }
 

@@ -39,7 +39,7 @@ public struct RandomGenerator: Sendable, Hashable, Codable {
     public let purpose: Purpose
     /// Which stream of this purpose: an image, an epoch, a step; below 2^48.
     public let index: UInt64
-    /// Number of 32-bit words drawn so far.
+    /// Number of 32-bit words used up so far, a multiple of four: every draw takes whole blocks.
     public private(set) var position: UInt64
 
     /// The stream of one purpose and index, from its start.
@@ -127,8 +127,18 @@ public struct RandomGenerator: Sendable, Hashable, Codable {
     }
 
     /// Whole numbers from 0 up to `bound`, each equally likely (Lemire, 2019).
+    ///
+    /// Uses up `count` words in whole blocks of four, and a block more for every word that has to
+    /// be thrown away: with a bound that is no power of two, a share below `bound`/2³² of them.
+    ///
+    /// - Parameters:
+    ///   - count: How many numbers.
+    ///   - bound: Above the largest one; from 1 to 2³², anything else traps.
+    /// - Returns: The numbers.
     public mutating func integers(_ count: Int, below bound: Int) -> [Int] {
-        guard bound > 0, bound <= 1 << 32 else { trap("integers(below: \(bound))") }
+        guard bound > 0, bound <= 1 << 32 else {
+            trap("integers(_:below:): the bound \(bound) must be from 1 to 2^32")
+        }
         let bound = UInt64(bound)
         var rejected = [Int]()
         var results = words(count).enumerated().map { place, word -> Int in
@@ -141,6 +151,9 @@ public struct RandomGenerator: Sendable, Hashable, Codable {
     }
 
     /// The numbers 0 ..< count in random order (Fisher–Yates).
+    ///
+    /// Uses up two words for each number in whole blocks of four, and none for a single one. A
+    /// negative count traps.
     public mutating func permutation(_ count: Int) -> [Int] {
         var order = Array(0..<count)
         guard count > 1 else { return order }

@@ -175,7 +175,10 @@ extension Tensor {
 
     /// Sampling positions for affine maps [B, 2, 3] and images [B, C, H, W]: [B, H, W, 2].
     public static func affineGrid(_ theta: Tensor, shape: [Int]) -> Tensor {
-        of("affineGrid", theta) { ct_affine_grid(theta.handle, shape.int64, &$0) }
+        guard shape.count == 4 else {
+            trap("affineGrid: the shape of images [B, C, H, W] is needed, not \(shape)")
+        }
+        return of("affineGrid", theta) { ct_affine_grid(theta.handle, shape.int64, &$0) }
     }
 
     /// [B, C, H, W] sampled bilinearly at the positions of a grid, zero outside.

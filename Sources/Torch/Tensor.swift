@@ -285,7 +285,11 @@ extension Tensor {
         return value
     }
 
-    /// The elements in row-major order; `Element` must fit the type of the tensor.
+    /// The elements in row-major order, converted where the tensor has another type than
+    /// `Element`.
+    ///
+    /// Floating-point numbers lose their fraction as whole numbers; what a number beyond the range
+    /// of `Element` becomes is not defined.
     public func values<Element: TensorElement>(as type: Element.Type = Element.self) -> [Element] {
         let source = dtype == Element.dtype ? self : converted(to: Element.dtype)
         let count = source.count

@@ -37,13 +37,16 @@ public final class ImageStream {
         guard images.count > 0 else {
             throw TrainingError(.malformedSet, "\(images.name): there are no images.")
         }
-        let first = preparation(try images.image(at: 0))
+        let read = { @Sendable (index: Int) in
+            try preparation(try images.image(at: index), named: images.identifier(at: index))
+        }
+        let first = try read(0)
         let shape = (first.channels, first.height, first.width)
         self.init(
             indices: Array(0..<images.count),
             shape: shape
         ) { index in
-            let image = preparation(try images.image(at: index))
+            let image = try read(index)
             guard (image.channels, image.height, image.width) == shape else {
                 throw TrainingError(
                     .unfitImages,

@@ -15,7 +15,8 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
     public enum Schedule: String, Codable, Sendable {
         /// ×`decayFactor` at ⅔ and again at ⅚ of the epochs.
         case twoSteps
-        /// ×`decayFactor` once, after E/2 + 1 of E epochs.
+        /// ×`decayFactor` once, after E/2 + 1 of E epochs; the published code of DM trains one more
+        /// before it looks.
         case oneStep
         /// ½(1 + cos(πk/E)): to zero.
         case cosine

@@ -37,6 +37,9 @@ struct Compare: ParsableCommand {
     )
     var output: String?
 
+    @Option(help: "Random seed of the images, 0 or larger (default: the grid's recipe's).")
+    var seed: Int?
+
     @Flag(help: "Print the keys of all cells, one per line, and compute nothing.")
     var listCells = false
 
@@ -77,6 +80,11 @@ struct Compare: ParsableCommand {
         if dryRun, !cell.isEmpty {
             throw ValidationError("--dry-run covers the whole grid: omit --cell.")
         }
+        if listCells, dryRun || !cell.isEmpty {
+            throw ValidationError(
+                "--list-cells covers the whole grid and computes nothing: omit --cell and --dry-run."
+            )
+        }
         if gather, dryRun || listCells || !cell.isEmpty {
             throw ValidationError(
                 "--gather computes no cells: omit --cell, --list-cells and --dry-run."
@@ -98,7 +106,10 @@ struct Compare: ParsableCommand {
             guard FileManager.default.fileExists(atPath: url.path) else {
                 throw Failure(66, "There is no grid \(url.path).")
             }
-            let grid = try Grid.read(url, overrides: overrides)
+            let grid = try Grid.read(
+                url,
+                overrides: overrides + (seed.map { ["seed=\($0)"] } ?? [])
+            )
             if listCells {
                 let keys = try GridPlan(grid).cells.map(\.key)
                 if messages.json {

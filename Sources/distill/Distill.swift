@@ -22,14 +22,27 @@ struct Distill: ParsableCommand {
         ]
     )
 
+    /// Prints help or the version.
+    private static func show(_ text: String) {
+        do {
+            try Failure.reporting { Output.line(text) }
+        } catch {
+            exit(withError: error)
+        }
+    }
+
     /// A device chosen late would be one that libtorch has forgotten; see `Device.named`.
     static func main() {
-        Interruption.listen()
+        StandardStreams.prepare()
+        Interruption.unblock()
         // A limit on the size of files is then an error like a full disk.
         signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot()
+            if (command as? any Resumable)?.savesWhenInterrupted == true { Interruption.listen() }
             try command.run()
+        } catch  where exitCode(for: error) == .success {
+            show(fullMessage(for: error))
         } catch {
             exit(withError: error)
         }

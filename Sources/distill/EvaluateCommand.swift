@@ -67,7 +67,11 @@ struct Evaluate: ParsableCommand {
     @Option(help: "The seed of the random choice; a different seed gives different images.")
     var chooseSeed: UInt64 = 0
 
-    @Option(parsing: .upToNextOption, help: "Random seeds; one network is trained for each.")
+    @Option(
+        name: [.long, .customLong("seed")],
+        parsing: .upToNextOption,
+        help: "Random seeds; one network is trained for each."
+    )
     var seeds: [Int] = [0, 1, 2]
 
     @Option(help: "The method that made the training images; only recorded.")
@@ -127,6 +131,9 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         try Failure.reporting {
+            try WritableFile.require(save, for: "--save")
+            try WritableFile.require(checkpoint, for: "--checkpoint")
+            try WritableFile.require(results, for: "--results")
             let environment = try compute.environment()
             let terminal = Terminal(output)
             let evaluation = StandaloneEvaluation(settings)

@@ -4,8 +4,10 @@ import Datasets
 import Evaluation
 import Experiments
 import Foundation
+import Images
 import Models
 import NeuralNetworks
+import Reporting
 import Torch
 import Training
 
@@ -35,6 +37,13 @@ struct Failure: Error, CustomStringConvertible {
         case is NetworkError: self.init(64, "\(error)")
         case let error as TrainingError:
             self.init(error.code == .invalidOption ? 64 : 65, "\(error)")
+        case let error as ImageError: self.init(Failure.code(of: error), "\(error)")
+        case let error as ReportError: self.init(Failure.code(of: error), "\(error)")
+        case let error as DecodingError:
+            self.init(65, "A JSON file is damaged or of another kind: \(Failure.fault(error)).")
+        case let error as CocoaError:
+            let file = error.filePath.map { "\($0): " } ?? ""
+            self.init(Failure.code(of: error), "\(file)\(error.systemReason).")
         default: self.init(1, "\(error)")
         }
     }
@@ -43,6 +52,7 @@ struct Failure: Error, CustomStringConvertible {
         switch error.code {
         case .otherRecipe, .invalidSettings: 64
         case .missingFile: 66
+        case .malformed: 65
         case .locked, .unusable: 1
         }
     }
@@ -63,10 +73,46 @@ struct Failure: Error, CustomStringConvertible {
         }
     }
 
+    private static func code(of error: ImageError) -> Int32 {
+        switch error.code {
+        case .missingFile: 66
+        case .unreadableFile, .outOfMemory: 1
+        case .unsupportedFormat, .malformed, .truncated, .tooLarge: 65
+        }
+    }
+
+    private static func code(of error: ReportError) -> Int32 {
+        switch error.code {
+        case .notARunFolder: 66
+        case .malformedFile: 65
+        case .unwritable: 1
+        }
+    }
+
+    private static func code(of error: CocoaError) -> Int32 {
+        switch error.code {
+        case .fileReadNoSuchFile: 66
+        case .fileReadCorruptFile, .fileReadInapplicableStringEncoding: 65
+        default: 1
+        }
+    }
+
+    /// Where a file is wrong, and how.
+    private static func fault(_ error: DecodingError) -> String {
+        switch error {
+        case .keyNotFound(let key, _): "the key \(key.stringValue) is missing"
+        case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+            "\((["it"] + context.codingPath.map(\.stringValue)).joined(separator: ".")) should be "
+                + "of type \(type)"
+        default: "it is no JSON"
+        }
+    }
+
     /// Runs the body of a command; an error becomes one paragraph on standard error.
     static func reporting(_ body: () throws -> Void) throws {
         do {
             try body()
+            try Output.finish()
         } catch let error as ExitCode {
             throw error
         } catch {

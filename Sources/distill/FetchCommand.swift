@@ -6,10 +6,13 @@ import Foundation
 struct FetchFiles: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fetch",
-        abstract: "Downloads public weights and datasets, with checksums and licences.",
+        abstract: "Downloads public weights and datasets, and tells their licences.",
         discussion: """
             Without a name, it lists what is available. The same command resumes an interrupted \
-            download; a file that is already there and intact is left alone.
+            download. The SHA-256 of the first download is recorded beside the file, as \
+            <file>.sha256, unless the manifest has one: a file that still has it is left alone, \
+            and one that has changed is downloaded again. An archive that cannot be read is \
+            removed, so that the same command downloads it again.
             """
     )
 

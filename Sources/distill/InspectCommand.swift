@@ -7,14 +7,15 @@ import Foundation
 /// The command `distill inspect`.
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Describes a checkpoint, dataset, latent cache or run folder in plain words."
+        abstract: "Describes a checkpoint, dataset, latent cache, run or comparison in plain words."
     )
 
     @Argument(
         help: """
-            A safetensors or PyTorch file (.pt), a folder of weights, images or latents, or a run \
-            folder. FOLDER#test is the test split of IDX or CIFAR files; FOLDER#fastai and \
-            FOLDER#fastai#test are the splits of fastai's ImageWoof or ImageNette.
+            A safetensors or PyTorch file (.pt), a folder of weights, images or latents, or the \
+            folder of a run, of a comparison or of several runs. FOLDER#test is the test split of \
+            IDX or CIFAR files; FOLDER#fastai and FOLDER#fastai#test are the splits of fastai's \
+            ImageWoof or ImageNette.
             """
     )
     var path: String
@@ -91,9 +92,11 @@ struct Inspect: ParsableCommand {
             atPath: url.appendingPathComponent("recipe.resolved.yaml").path
         )
         if isRun { return ("run folder", RunSummaryFacts(url).facts) }
+        if ComparisonFacts.isComparison(url) { return ("comparison", ComparisonFacts(url).facts) }
         if LatentCache.isPresent(in: url) {
             return ("latent cache", facts(try LatentCache(opening: url)))
         }
+        if let runs = RunCollectionFacts(url) { return ("folder of runs", runs.facts) }
         return ("image dataset", try dataset(url.path))
     }
 

@@ -17,7 +17,7 @@ struct ComputeOptions: ParsableArguments {
     )
     var precision = PrecisionChoice.auto
 
-    @Option(help: "CPU threads per operation (default: one per core).")
+    @Option(help: "CPU threads, at most 1024 (default: one per core).")
     var threads: Int?
 
     @Flag(
@@ -33,7 +33,10 @@ struct ComputeOptions: ParsableArguments {
     }
 
     func validate() throws {
-        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+        // Every thread takes memory; with very many of them libtorch crashes.
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is \(threads): it must be between 1 and 1024.")
+        }
     }
 
     /// Chooses the device before anything else is asked of libtorch.

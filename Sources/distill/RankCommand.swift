@@ -53,6 +53,7 @@ struct Rank: ParsableCommand {
     var teacherNetwork: String?
 
     @Option(
+        name: [.long, .customLong("seed")],
         parsing: .upToNextOption,
         help: """
             Random seeds; for each, one network of every kind is trained and random images are \

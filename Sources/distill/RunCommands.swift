@@ -33,7 +33,15 @@ private func withPipeline(
             if output.json { try Output.json(estimate) } else { Output.line(estimate.text) }
             return
         }
-        try body(pipeline, folder, terminal)
+        do {
+            try body(pipeline, folder, terminal)
+        } catch  where run.fresh && Failure(error).code == 75 {
+            throw Failure(
+                75,
+                "Interrupted. Everything up to here is saved: to go on, run the same command without "
+                    + "--fresh, with --output \(folder.path)."
+            )
+        }
         if output.json {
             try Output.json(RunSummary(run: folder.path, results: try pipeline.results()))
         }
@@ -212,8 +220,16 @@ struct MakeReport: ParsableCommand {
     func run() throws {
         try Failure.reporting {
             let url = URL(fileURLWithPath: folder, isDirectory: true)
-            guard FileManager.default.fileExists(atPath: url.path) else {
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
                 throw Failure(66, "There is no run folder \(url.path).")
+            }
+            guard isFolder.boolValue else {
+                throw Failure(
+                    66,
+                    "\(url.path) is a file: name the folder of a run, of a comparison or of several "
+                        + "runs."
+                )
             }
             let report = try page(url)
             if output.json {

@@ -17,8 +17,9 @@ final class Terminal: RunObserver {
         isVerbose = options.verbose
     }
 
+    /// Writes to standard error; where that cannot be done, the work goes on without.
     static func write(_ text: String) {
-        FileHandle.standardError.write(Data(text.utf8))
+        _ = StandardStreams.write(text, to: STDERR_FILENO)
     }
 
     private func line(_ text: String) {
@@ -86,9 +87,32 @@ final class Terminal: RunObserver {
 
 /// What a command prints on standard output.
 enum Output {
-    /// A line for people.
+    // Why nothing more can be printed, or 0. A command prints on one thread.
+    nonisolated(unsafe) private static var failure: Int32 = 0
+
+    /// A line for people; if it cannot be written, `finish` tells so.
     static func line(_ text: String) {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+        guard failure == 0 else { return }
+        failure = StandardStreams.write(text + "\n", to: STDOUT_FILENO)
+    }
+
+    /// Makes sure, at the end of a command, that all it printed was written.
+    ///
+    /// A reader that is gone, as in `distill inspect FILE | head`, ends the process as it ends other
+    /// programs: by SIGPIPE.
+    ///
+    /// - Throws: `Failure` if it was not.
+    static func finish() throws {
+        guard failure != 0 else { return }
+        if failure == EPIPE {
+            signal(SIGPIPE, SIG_DFL)
+            raise(SIGPIPE)
+        }
+        throw Failure(
+            1,
+            "Standard output cannot be written: \(String(cString: strerror(failure))). Make room, or "
+                + "send it elsewhere. Files that the command has written are whole."
+        )
     }
 
     /// The one JSON object of `--json`.

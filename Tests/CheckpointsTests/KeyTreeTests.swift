@@ -41,6 +41,13 @@ struct KeyTreeTests {
         )
     }
 
+    @Test("numbers that no list of layers has are names")
+    func largeNumbers() {
+        let (least, most) = ("\(Int.min).weight", "\(Int.max).weight")
+        #expect(lines([("a.weight", [1]), (least, [1]), (most, [1])]).count == 3)
+        #expect(lines([("-1.weight", [1]), ("0.weight", [1])]).count == 2)
+    }
+
     @Test("a name may have any number of parts")
     func deepNames() {
         let name = String(repeating: "a.", count: 100_000) + "b"

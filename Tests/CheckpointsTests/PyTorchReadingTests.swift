@@ -165,6 +165,75 @@ struct PyTorchReadingTests {
         #expect(refusal(deep, String(repeating: "a", count: 99_999), ".").contains("nested"))
     }
 
+    @Test("what is copied again and again is refused before it fills the memory")
+    func copies() throws {
+        func repeated(_ part: String, _ count: Int) -> String {
+            String(repeating: part, count: count)
+        }
+        // One pair, mentioned often, becomes a dictionary each time.
+        let pairs = "(" + ForeignFiles.text("k") + "I1\ntp0\n0(" + repeated("g0\n", 20_000)
+        let call = "ccollections\nOrderedDict\np1\n0(g2\ntp3\n0"
+        #expect(
+            refusal("\(pairs)lp2\n0\(call)", repeated("g1\ng3\nR0", 100), "N.")
+                .contains("without measure")
+        )
+        // The attributes of a namespace.
+        let attributes = "}p0\n(" + repeated("I1\nI1\n", 20_000) + "u0"
+        #expect(
+            refusal(attributes, "cargparse\nNamespace\n)\u{81}", repeated("g0\nb", 100), ".")
+                .contains("without measure")
+        )
+        // The text of a path, and bytes.
+        let text = ForeignFiles.text(repeated("x", 100_000)) + "p0\n0"
+        #expect(
+            refusal(text, "cpathlib\nPosixPath\n(", repeated("g0\n", 500), "tR.")
+                .contains("without measure")
+        )
+        let encoding = "c_codecs\nencode\np1\n0(g0\n" + ForeignFiles.text("latin1") + "tp2\n0"
+        #expect(
+            refusal(text, encoding, repeated("g1\ng2\nR0", 100), "N.").contains("without measure")
+        )
+        // As often as Python writes it, a long text is read.
+        let bytes = [UInt8](repeating: UInt8(ascii: "x"), count: 100_000)
+        #expect(try read(pickle: text, encoding, "g1\ng2\nR.").content == .bytes(bytes))
+    }
+
+    @Test("a long name for many tensors is refused before it fills the memory")
+    func longNames() throws {
+        func program(_ key: String, tensors: Int) -> String {
+            "\(ForeignFiles.tensor())p0\n0(d\(ForeignFiles.text(key))(d"
+                + (0..<tensors).map { "I\($0)\ng0\ns" }.joined() + "s."
+        }
+        let long = String(repeating: "k", count: 100_000)
+        #expect(refusal(program(long, tensors: 200)).contains("without measure"))
+        let few = try read(pickle: program(long, tensors: 3))
+        #expect(few.entries.map(\.name) == ["\(long)/0", "\(long)/1", "\(long)/2"])
+        // Two bytes each time for a number that takes as many digits as the file has bytes.
+        let number = "\u{8B}\u{A0}\u{86}\u{1}\u{0}" + String(repeating: "\u{1}", count: 100_000)
+        #expect(
+            refusal("(\(number)", String(repeating: "2", count: 200), "l.")
+                .contains("without measure")
+        )
+    }
+
+    @Test("keys that are bytes keep their tensors apart, and keys that look alike are refused")
+    func keys() throws {
+        let tensor = ForeignFiles.tensor()
+        let other = ForeignFiles.tensor(offset: "I3\n", shape: "(I1\nt")
+        let bytes = try read(pickle: "(dC\u{1}a\(tensor)sC\u{3}b'\u{0}\(other)s.")
+        #expect(bytes.entries.map(\.name) == ["b'a'", "b'b\\x27\\x00'"])
+        expectValues(try #require(bytes["b'a'"]), [1, 2, 3, 4])
+        expectValues(try #require(bytes["b'b\\x27\\x00'"]), [4])
+        let pairs = try read(pickle: "(d(I1\n(I2\ntt\(tensor)s(I1\n(I3\ntt\(other)s.")
+        #expect(pairs.entries.map(\.name) == ["(1, (2))", "(1, (3))"])
+
+        let message = refusal("(dI1\n\(tensor)s", ForeignFiles.text("1"), "\(other)s.")
+        #expect(message.contains("a whole number and a string, are both written \"1\""))
+        // The same key twice is one key, and the last value counts.
+        let twice = try read(pickle: "(dI1\n\(tensor)sI1\n\(other)s.")
+        expectValues(try #require(twice["1"]), [4])
+    }
+
     @Test("errors of the stack machine are told with their byte")
     func machine() {
         #expect(refusal("0.").contains("byte 2: a value should be on the stack"))

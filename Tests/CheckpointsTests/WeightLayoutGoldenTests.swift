@@ -116,7 +116,10 @@ struct WeightLayoutGoldenTests {
         let weights = try #require(file.recognizedWeights())
         #expect(weights.layout == .diffusersDiT)
         let state = try file.state(weights)
-        guard case .dit(let sizes) = weights.sizes else { return }
+        guard case .dit(let sizes) = weights.sizes else {
+            Issue.record("\(weights.sizes)")
+            return
+        }
         #expect(try sizes.depth == golden.config["depth"].int)
         #expect(sizes.guesses.contains("inputSize"))
         let width = sizes.hiddenSize
@@ -175,7 +178,10 @@ struct WeightLayoutGoldenTests {
         #expect(first.sizes == second.sizes)
         let settings = Golden.url("\(folder)/new_names/config.json")
         let config = try JSONValue(text: String(contentsOf: settings, encoding: .utf8))
-        guard case .autoencoderKL(let sizes) = first.sizes else { return }
+        guard case .autoencoderKL(let sizes) = first.sizes else {
+            Issue.record("\(first.sizes)")
+            return
+        }
         #expect(try sizes.blockChannels == config["block_out_channels"].array.map { try $0.int })
         #expect(try sizes.latentChannels == config["latent_channels"].int)
         #expect(try sizes.layersPerBlock == config["layers_per_block"].int)
@@ -232,7 +238,10 @@ struct WeightLayoutGoldenTests {
         let weights = try #require(file.recognizedWeights())
         #expect(weights.layout == .diffusersTinyAutoencoder)
         #expect(weights.unknownNames.isEmpty)
-        guard case .tinyAutoencoder(let sizes) = weights.sizes else { return }
+        guard case .tinyAutoencoder(let sizes) = weights.sizes else {
+            Issue.record("\(weights.sizes)")
+            return
+        }
         #expect(sizes.imageChannels == 3 && sizes.latentChannels == 4 && sizes.width == 64)
         let native = try file.state(weights)
         let back = try WeightLayout.diffusersTinyAutoencoder.exported(native, for: "x")
@@ -243,7 +252,10 @@ struct WeightLayoutGoldenTests {
             let part = try checkpoint(native.removingPrefix(side))
             let found = try #require(part.recognizedWeights())
             #expect(found.layout == layout)
-            guard case .tinyAutoencoder(let sizes) = found.sizes else { return }
+            guard case .tinyAutoencoder(let sizes) = found.sizes else {
+                Issue.record("\(found.sizes)")
+                return
+            }
             #expect(sizes.hasEncoder == (layout == .tinyEncoder))
             #expect(sizes.hasDecoder == (layout == .tinyDecoder))
             #expect(sizes.latentChannels == 4 && sizes.imageChannels == 3)

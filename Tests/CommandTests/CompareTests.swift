@@ -68,16 +68,20 @@ struct CompareTests {
             // Stopped again and again, later each time.
             var codes = [Int32]()
             var sawUnfinished = false
-            for attempt in 1...40 where codes.last != 0 {
-                let line = "timeout -s INT \(0.4 + 0.3 * Double(attempt)) \"$0\" \"$@\""
-                let process = try DistillProcess(
-                    shell: line,
-                    ["compare", "grid.yaml", "--quiet", "-o", "broken"],
-                    in: folder
+            let messages = folder.appendingPathComponent("messages.txt")
+            for attempt in 0..<40 where codes.last != 0 {
+                let process = try DistillProcess.start(
+                    ["compare", "grid.yaml", "-o", "broken"],
+                    in: folder,
+                    messages: messages
                 )
-                // timeout tells 124 where the signal came; the command itself says 75.
-                #expect([0, 75, 124].contains(process.exitCode), "\(process.errors)")
-                codes.append(process.exitCode)
+                // Earlier than its first message a signal would find a process without handlers.
+                try process.wait { try !Data(contentsOf: messages).isEmpty }
+                Thread.sleep(forTimeInterval: 0.3 * Double(attempt))
+                let code = try #require(process.end(by: SIGINT))
+                let text = try String(contentsOf: messages, encoding: .utf8)
+                #expect([0, 75].contains(code), "\(text)")
+                codes.append(code)
                 let unfinished = try? outcome(folder.appendingPathComponent("broken"))
                 if (unfinished?["missing"] as? [Any])?.isEmpty == false { sawUnfinished = true }
             }
@@ -123,6 +127,18 @@ struct CompareTests {
             let failed = try #require(found["failed"] as? [[String: Any]])
             #expect(failed.count == 6)
             #expect((failed[0]["error"] as? String)?.contains("model.weights") == true)
+            // Gathering computes no cells, so that none fails; those that did are told.
+            let told = try compare(folder, ["-o", "run", "--gather"])
+            #expect(told.exitCode == 0, "\(told.errors)")
+            #expect(
+                told.output.contains("* dit_1_convnet-3_seed0: model.weights"),
+                "\(told.output)"
+            )
+            let counted = try compare(folder, ["-o", "run", "--gather", "--json"])
+            #expect(counted.exitCode == 0, "\(counted.errors)")
+            let counts = try counted.json()
+            #expect(counts["cells"] as? Int == 8 && counts["finished"] as? Int == 2)
+            #expect((counts["failed"] as? [Any])?.count == 6)
             let one = try compare(folder, ["-o", "run", "--cell", "dit_1_convnet-3_seed0"])
             #expect(one.exitCode == 66, "\(one.errors)")
             // A named cell that fails does not stop those named after it.
@@ -296,6 +312,24 @@ struct CompareTests {
             let stranger = try compare(folder, ["--cell", "random_11_convnet-3_seed0"])
             #expect(stranger.exitCode == 64)
             #expect(stranger.errors.contains("--list-cells"))
+        }
+    }
+
+    @Test(
+        "options that contradict each other are refused before anything is made",
+        arguments: [
+            ["--gather", "--cell", "random_10_convnet-3_seed0"], ["--gather", "--list-cells"],
+            ["--gather", "--dry-run"], ["--dry-run", "--cell", "random_10_convnet-3_seed0"],
+        ]
+    )
+    func contradictions(options: [String]) throws {
+        try withTemporaryFolder { folder in
+            try Data("methods: [random]".utf8).write(to: folder.appendingPathComponent("grid.yaml"))
+            let process = try compare(folder, options)
+            #expect(process.exitCode == 64)
+            #expect(process.errors.contains("omit --cell"), "\(process.errors)")
+            let left = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            #expect(left == ["grid.yaml"])
         }
     }
 

@@ -52,10 +52,64 @@ struct DistillProcess {
         self.errors = String(decoding: errorData, as: UTF8.self)
     }
 
+    /// Starts `distill` without waiting for its end.
+    ///
+    /// - Parameters:
+    ///   - arguments: What follows `distill`.
+    ///   - folder: The working folder.
+    ///   - messages: The file that is to hold what it tells on standard error; nil for none.
+    /// - Returns: The process, which has to be waited for.
+    /// - Throws: What `Process` throws where it cannot be started.
+    static func start(
+        _ arguments: [String],
+        in folder: URL,
+        messages: URL? = nil
+    ) throws -> Process {
+        let process = Process()
+        process.executableURL = DistillProcess.executable
+        process.arguments = arguments
+        process.environment = DistillProcess.environment
+        process.currentDirectoryURL = folder
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        process.standardInput = FileHandle.nullDevice
+        if let messages {
+            try Data().write(to: messages)
+            process.standardError = try FileHandle(forWritingTo: messages)
+        }
+        try process.run()
+        return process
+    }
+
     /// The JSON object in the last line of standard output.
     func json() throws -> [String: Any] {
-        let line = try #require(output.split(separator: "\n").last)
-        let object = try JSONSerialization.jsonObject(with: Data(line.utf8))
+        let object = try JSONSerialization.jsonObject(with: lastLine())
         return try #require(object as? [String: Any])
+    }
+
+    /// The value that the JSON object in the last line of standard output stands for.
+    func json<Value: Decodable>(as type: Value.Type) throws -> Value {
+        try JSONDecoder().decode(type, from: lastLine())
+    }
+
+    private func lastLine() throws -> Data {
+        Data(try #require(output.split(separator: "\n").last).utf8)
+    }
+}
+
+extension Process {
+    /// Waits until something is the case, or the process has ended.
+    func wait(until isReached: () throws -> Bool) rethrows {
+        while isRunning, try !isReached() { Thread.sleep(forTimeInterval: 0.02) }
+    }
+
+    /// Sends a signal, if the process still runs, and waits for its end.
+    ///
+    /// - Parameter number: The signal.
+    /// - Returns: The exit code; nil if the signal ended the process instead.
+    func end(by number: Int32) -> Int32? {
+        if isRunning { kill(processIdentifier, number) }
+        waitUntilExit()
+        return terminationReason == .exit ? terminationStatus : nil
     }
 }

@@ -22,6 +22,11 @@ struct ExitCodeTests {
             ["evaluate", "--train", "nowhere", "--test", "nowhere", "--protocol", "gu-hard-29"],
             ["evaluate", "--train", "nowhere", "--test", "nowhere", "--memory", "inf"],
             ["evaluate", "--train", "nowhere", "--test", "nowhere", "--images-per-class", "0"],
+            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--soft-labels", "nowhere"],
+            [
+                "evaluate", "--train", "nowhere", "--test", "nowhere", "--teacher-network",
+                "resnet-50",
+            ],
             ["rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere"],
             [
                 "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
@@ -30,6 +35,14 @@ struct ExitCodeTests {
             [
                 "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
                 "nowhere", "--weight", "2",
+            ],
+            [
+                "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
+                "nowhere", "--teacher", "nowhere",
+            ],
+            [
+                "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
+                "nowhere", "--own-protocol", "rded-soft-300",
             ],
         ]
     )

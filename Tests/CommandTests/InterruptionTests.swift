@@ -62,19 +62,90 @@ struct InterruptionTests {
             for _ in 0..<2 {
                 let process = try small.start("run", settings)
                 try waitForProgress(process, in: folder)
-                kill(process.processIdentifier, number)
-                process.waitUntilExit()
-                #expect(process.terminationReason == .exit)
-                #expect(process.terminationStatus == 75)
+                #expect(process.end(by: number) == 75)
                 #expect(FileManager.default.fileExists(atPath: checkpoint.path))
             }
-            let steps = try String(contentsOf: metrics, encoding: .utf8).split(separator: "\n")
-                .map { line in
-                    let object = try JSONSerialization.jsonObject(with: Data(line.utf8))
-                    return (object as? [String: Any])?["step"] as? Int ?? 0
-                }
-            // It went on where it was: no step was made twice.
-            #expect(steps == steps.sorted() && Set(steps).count == steps.count, "\(steps)")
+            try expectNoStepTwice(metrics)
+        }
+    }
+
+    @Test(
+        "a signal ends the other long stages with 75, too, and they go on",
+        arguments: [
+            (["pretrain"], ["pretrain.training.steps=100000", "pretrain.logEvery=1"]),
+            (["baseline", "dm"], ["dm.iterations=100000", "dm.logEvery=1"]),
+        ]
+    )
+    func stages(command: [String], settings: [String]) throws {
+        try withTemporaryFolder { folder in
+            _ = try SmallRun(in: folder, hasModel: false)
+            let arguments =
+                command + ["recipe.yaml", "-o", "run"] + settings.flatMap { ["--set", $0] }
+            for _ in 0..<2 {
+                let process = try DistillProcess.start(arguments, in: folder)
+                try waitForProgress(process, in: folder)
+                #expect(process.end(by: SIGTERM) == 75)
+            }
+            try expectNoStepTwice(folder.appendingPathComponent("run/metrics.jsonl"))
+        }
+    }
+
+    @Test("a signal ends the drawing of images with 75, and none is drawn twice")
+    func drawing() throws {
+        try withTemporaryFolder { folder in
+            _ = try SmallRun(in: folder)
+            let arguments = [
+                "sample", "recipe.yaml", "-o", "run", "--set", "finetune.minimax.steps=2", "--set",
+                "sample.imagesPerClass=100000",
+            ]
+            let images = folder.appendingPathComponent("run/surrogate/left")
+            func count() -> Int {
+                ((try? FileManager.default.contentsOfDirectory(atPath: images.path)) ?? [])
+                    .count { $0.hasSuffix(".png") && !$0.hasPrefix(".") }
+            }
+            func age() throws -> Date {
+                let file = images.appendingPathComponent("0.png")
+                let values = try FileManager.default.attributesOfItem(atPath: file.path)
+                return try #require(values[.modificationDate] as? Date)
+            }
+            var first: Date?
+            for _ in 0..<2 {
+                let process = try DistillProcess.start(arguments, in: folder)
+                let before = count()
+                process.wait { count() > before }
+                #expect(process.end(by: SIGTERM) == 75)
+                #expect(count() > before)
+                let now = try age()
+                if let first { #expect(now == first) }
+                first = now
+            }
+        }
+    }
+
+    @Test("a signal ends an evaluation with 75, and it goes on with the next epoch")
+    func evaluation() throws {
+        try withTemporaryFolder { folder in
+            _ = try SmallRun(in: folder, hasModel: false)
+            let arguments = [
+                "evaluate", "--train", "train", "--test", "test", "--epochs", "100000",
+                "--evaluations", "1", "--seeds", "0", "--checkpoint", "evaluation.safetensors",
+                "--verbose",
+            ]
+            let messages = folder.appendingPathComponent("messages.txt")
+            func epochs() throws -> [Int] {
+                try String(contentsOf: messages, encoding: .utf8).matches(of: /evaluate: (\d+)\//)
+                    .compactMap { Int($0.output.1) }
+            }
+            var last = 0
+            for _ in 0..<2 {
+                let process = try DistillProcess.start(arguments, in: folder, messages: messages)
+                // It tells of an epoch at once, and then of some of them.
+                try process.wait { try epochs().count > 1 }
+                #expect(process.end(by: SIGINT) == 75)
+                let told = try epochs()
+                #expect(try #require(told.first) > last)
+                last = try #require(told.last)
+            }
         }
     }
 
@@ -100,6 +171,16 @@ struct InterruptionTests {
             third.waitUntilExit()
             #expect(third.terminationStatus == 75)
         }
+    }
+
+    /// Expects that a run which was stopped went on where it was.
+    private func expectNoStepTwice(_ metrics: URL) throws {
+        let steps = try String(contentsOf: metrics, encoding: .utf8).split(separator: "\n")
+            .map { line in
+                let object = try JSONSerialization.jsonObject(with: Data(line.utf8))
+                return (object as? [String: Any])?["step"] as? Int ?? 0
+            }
+        #expect(steps == steps.sorted() && Set(steps).count == steps.count, "\(steps)")
     }
 
     /// Waits until the log of the run has grown, so that a process is at work, after a resume too.

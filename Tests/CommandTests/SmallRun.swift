@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import Testing
+import Torch
 
 /// A dataset of two classes, a model for it and a recipe: a run of the whole pipeline with the
 /// real command takes seconds.
@@ -8,11 +9,12 @@ struct SmallRun {
     /// Where everything lies; the working folder of the commands.
     let folder: URL
 
-    /// Writes the files and trains the model.
-    init(in folder: URL, imagesPerClass: Int = 12) throws {
+    /// Writes the files and trains the model, if it is needed.
+    init(in folder: URL, imagesPerClass: Int = 12, hasModel: Bool = true) throws {
         self.folder = folder
-        try SmallRun.writeImages(folder.appendingPathComponent("train"), count: imagesPerClass)
-        try SmallRun.writeImages(folder.appendingPathComponent("test"), count: 6)
+        let train = folder.appendingPathComponent("train")
+        try SmallRun.writeImages(train, count: imagesPerClass, seed: 1)
+        try SmallRun.writeImages(folder.appendingPathComponent("test"), count: 6, seed: 2)
         let recipes = folder.appendingPathComponent("Recipes")
         try FileManager.default.createDirectory(at: recipes, withIntermediateDirectories: true)
         let text = """
@@ -36,6 +38,7 @@ struct SmallRun {
             evaluate: {epochs: 12, evaluations: 2, seeds: [0, 1]}
             """
         try Data(text.utf8).write(to: folder.appendingPathComponent("recipe.yaml"))
+        guard hasModel else { return }
         let pretraining = try DistillProcess(
             ["pretrain", "recipe.yaml", "--quiet", "-o", "pretraining"],
             in: folder
@@ -48,15 +51,15 @@ struct SmallRun {
     }
 
     /// Images of 28×28 pixels, bright on the left or on the right.
-    private static func writeImages(_ folder: URL, count: Int) throws {
-        var random = SystemRandomNumberGenerator()
+    private static func writeImages(_ folder: URL, count: Int, seed: UInt64) throws {
         for (label, name) in ["left", "right"].enumerated() {
             let place = folder.appendingPathComponent(name)
             try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
             for index in 0..<count {
-                let bytes = (0..<28 * 28).map { position in
-                    UInt8.random(in: 0..<100, using: &random)
-                        + ((position % 28 >= 14) == (label == 1) ? 120 : 0)
+                var generator = RandomGenerator(seed: seed, index: UInt64(label * 1000 + index))
+                let noise = generator.integers(28 * 28, below: 100)
+                let bytes = noise.enumerated().map { position, noise in
+                    UInt8(noise + ((position % 28 >= 14) == (label == 1) ? 120 : 0))
                 }
                 let image = Image(width: 28, height: 28, channels: 1, bytes: bytes)
                 try image.pngData().write(to: place.appendingPathComponent("\(index).png"))
@@ -66,16 +69,7 @@ struct SmallRun {
 
     /// Starts `distill run` without waiting for its end.
     func start(_ run: String, _ settings: [String] = []) throws -> Process {
-        let process = Process()
-        process.executableURL = DistillProcess.executable
-        process.arguments = ["run", "recipe.yaml", "-o", run] + settings
-        process.environment = DistillProcess.environment
-        process.currentDirectoryURL = folder
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        return process
+        try DistillProcess.start(["run", "recipe.yaml", "-o", run] + settings, in: folder)
     }
 
     /// Everything that must not depend on interruptions, by name.

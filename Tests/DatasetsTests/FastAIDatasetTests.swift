@@ -34,6 +34,15 @@ struct FastAIDatasetTests {
         #expect(try train.fingerprint() != test.fingerprint())
     }
 
+    @Test("a class has its images in the order of their names, as ImageNet's folder")
+    func order() throws {
+        let folder = try dataset()
+        try folder.writeImage(7, to: "val/n02086240/n02086240_100.png")
+        let train = try FastAIDataset(folder.url, split: .train)
+        #expect(try levels(train) == [1, 7, 3, 51, 53])
+        #expect(try levels(train.firstPerClass(2)) == [1, 7, 51, 53])
+    }
+
     @Test("classes can be chosen, and one without images in a part is an error")
     func classes() throws {
         let folder = try dataset()

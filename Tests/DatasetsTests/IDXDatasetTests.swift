@@ -54,6 +54,20 @@ struct IDXDatasetTests {
         #expect(test.identifier(at: 0) == "t10k-images #0")
     }
 
+    @Test("A folder of a file's name is passed over, and a dot may stand for a hyphen")
+    func folderOfThatName() throws {
+        for name in ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"] {
+            let file = folder.url.appendingPathComponent(name)
+            let dotted = name.replacingOccurrences(of: "-idx", with: ".idx")
+            try FileManager.default.moveItem(
+                at: file,
+                to: folder.url.appendingPathComponent(dotted)
+            )
+            try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
+        }
+        #expect(try IDXDataset(folder: folder.url, split: .train).count == 6)
+    }
+
     @Test("Own class names are used, and a label without a class is refused")
     func classNames() throws {
         let dataset = try IDXDataset(

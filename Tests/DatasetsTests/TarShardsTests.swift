@@ -22,8 +22,15 @@ struct TarShardsTests {
         try #require(process.terminationStatus == 0)
     }
 
-    @Test("samples are images and labels of one name, in all shards", arguments: [true, false])
-    func labelled(hasNames: Bool) throws {
+    @Test(
+        "samples are images and labels of one name, in all shards",
+        arguments: [
+            (nil, ["00", "01", "02"]),
+            (["Afghan hound", "Beagle", "Collie"], ["Afghan hound", "Beagle", "Collie"]),
+            (["Collie", "Beagle", "T/b"], ["00-collie", "01-beagle", "02-t-b"]),
+        ] as [([String]?, [String])]
+    )
+    func labelled(titles: [String]?, classNames: [String]) throws {
         for shard in 0..<2 {
             for index in 0..<3 {
                 let name = "in/\(shard)/\(shard)\(index)"
@@ -33,15 +40,12 @@ struct TarShardsTests {
             }
             try pack("in/\(shard)", into: "set-\(shard).tar")
         }
-        if hasNames {
-            try folder.write("Afghan hound\nBeagle\nCollie\n".utf8, to: "classnames.txt")
+        if let titles {
+            try folder.write((titles.joined(separator: "\n") + "\n").utf8, to: "classnames.txt")
         }
         let data = try TarShards(folder: folder.url)
         #expect(data.count == 6)
-        #expect(
-            data.classNames
-                == (hasNames ? ["00-afghan-hound", "01-beagle", "02-collie"] : ["00", "01", "02"])
-        )
+        #expect(data.classNames == classNames)
         for index in 0..<6 {
             let level = Int(try data.image(at: index).bytes[0])
             #expect(data.label(at: index) == (level % 100 + level / 100) % 3)
@@ -90,12 +94,50 @@ struct TarShardsTests {
         let end = try #require(whole.range(of: image, options: .backwards)).lowerBound + 10
         try folder.write(whole.prefix(end), to: "set.tar")
         #expect(error()?.code == .truncated)
+        // Before the header of the last image, inside of it, and where only the end mark is missing.
+        let header = (end - 10) / 512 * 512 - 512
+        for cut in [header, header + 100, (end + image.count + 511) / 512 * 512] {
+            try folder.write(whole.prefix(cut), to: "set.tar")
+            #expect(error()?.code == .truncated, "\(cut) of \(whole.count) bytes")
+        }
         try folder.write("0".utf8, to: "in/a/0.cls")
         try pack("in", into: "set.tar")
         #expect(error()?.message.contains("a/1.png") == true)
         try folder.write("dog".utf8, to: "in/a/1.cls")
         try pack("in", into: "set.tar")
         #expect(error()?.message.contains("dog") == true)
+    }
+
+    @Test(
+        "a pax header with impossible numbers is refused or ignored",
+        arguments: [
+            ("28 size=9223372036854775807\n", DatasetError.Code.truncated),
+            ("11 size=-1\n", .malformed), ("1 path=x\n", .noClasses),
+        ]
+    )
+    func paxNumbers(record: String, code: DatasetError.Code) throws {
+        func header(_ type: String, _ name: String, size: Int) -> [UInt8] {
+            var block = [UInt8](repeating: 0, count: 512)
+            func put(_ text: String, at place: Int) {
+                block.replaceSubrange(place..<place + text.utf8.count, with: text.utf8)
+            }
+            put(name, at: 0)
+            put(String(format: "%011lo", size), at: 124)
+            put("        ", at: 148)
+            put(type, at: 156)
+            put("ustar\u{0}00", at: 257)
+            put(String(format: "%06lo", block.reduce(0) { $0 + Int($1) }), at: 148)
+            return block
+        }
+        let text = Array(record.utf8)
+        let padding = [UInt8](repeating: 0, count: 512 - text.count)
+        let end = [UInt8](repeating: 0, count: 1024)
+        let archive =
+            header("x", "pax", size: text.count) + text + padding
+            + header("0", "a.txt", size: 0) + end
+        try folder.write(archive, to: "set.tar")
+        let error = #expect(throws: DatasetError.self) { try TarShards(folder: folder.url) }
+        #expect(error?.code == code)
     }
 }
 

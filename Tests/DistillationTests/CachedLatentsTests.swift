@@ -127,7 +127,7 @@ struct CachedLatentsTests {
                 precision: nil,
                 device: .cpu
             )
-            method.run(on: source) { step in
+            try method.run(on: source) { step in
                 #expect(step.loss.isFinite)
                 return true
             }

@@ -226,7 +226,7 @@ struct GLaDTests {
                 try CondensationObjective(
                     real,
                     network: .convNet(depth: 2),
-                    loops: .published(imagesPerClass: 1),
+                    loops: .init(matches: 1, epochs: 1),
                     realBatchSize: 20,
                     augmentation: augmentation,
                     imagesAtOnce: 0,
@@ -270,21 +270,6 @@ struct GLaDTests {
         }
         try method.run { step, _ in step < 2 }
         try expectNoLeaks { try method.run { _, _ in true } }
-    }
-
-    @Test("networks of DC serve as long as published")
-    func loops() {
-        typealias Loops = CondensationObjective.Loops
-        let published = [1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15)]
-        for (count, (matches, epochs)) in published {
-            #expect(
-                Loops.published(imagesPerClass: count) == Loops(matches: matches, epochs: epochs)
-            )
-        }
-        for count in [50, 100] {
-            #expect(Loops.published(imagesPerClass: count) == Loops(matches: 50, epochs: 10))
-        }
-        #expect(Loops.published(imagesPerClass: 5) == Loops(matches: 1, epochs: 1))
     }
 
     @Test("what does not fit is refused with a reason")

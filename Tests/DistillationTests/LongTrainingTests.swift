@@ -13,10 +13,10 @@ struct LongTrainingTests {
             let method = SmallTraining.minimax(steps: 1300, precision: .bfloat16)
             let source = try SmallTraining.source()
             // Memories are full, the optimizer's state exists, the allocator has seen all sizes.
-            method.run(on: source) { $0.step < 300 }
+            try method.run(on: source) { $0.step < 300 }
             let tensors = Engine.liveTensorCount
             let before = Memory.residentBytes
-            method.run(on: source) { _ in true }
+            try method.run(on: source) { _ in true }
             let growth = Double(Memory.residentBytes - before) / Double(max(before, 1))
             precondition(method.step == 1300)
             precondition(Engine.liveTensorCount == tensors)

@@ -6,6 +6,7 @@ import NeuralNetworks
 import TestSupport
 import Testing
 import Torch
+import Training
 
 /// A small training set and models for it.
 enum SmallTraining {
@@ -114,13 +115,13 @@ struct ResumedTrainingTests {
         let source = try SmallTraining.source()
         let type = precision == .bfloat16 ? precision : nil
         let whole = SmallTraining.minimax(steps: 12, precision: type)
-        whole.run(on: source) { _ in true }
+        try whole.run(on: source) { _ in true }
         let first = SmallTraining.minimax(steps: 12, precision: type)
-        first.run(on: source) { $0.step < stop }
+        try first.run(on: source) { $0.step < stop }
         #expect(first.step == stop)
         let second = SmallTraining.minimax(steps: 12, precision: type)
         try second.restore(throughFile(first.checkpoint()))
-        second.run(on: source) { _ in true }
+        try second.run(on: source) { _ in true }
         expectSame(whole.checkpoint(), second.checkpoint())
     }
 
@@ -128,12 +129,12 @@ struct ResumedTrainingTests {
     func pretraining() throws {
         let source = try SmallTraining.source()
         let whole = SmallTraining.pretraining(steps: 10)
-        whole.run(on: source) { _ in true }
+        try whole.run(on: source) { _ in true }
         let first = SmallTraining.pretraining(steps: 10)
-        first.run(on: source) { $0.step < 4 }
+        try first.run(on: source) { $0.step < 4 }
         let second = SmallTraining.pretraining(steps: 10)
         try second.restore(throughFile(first.checkpoint()))
-        second.run(on: source) { _ in true }
+        try second.run(on: source) { _ in true }
         expectSame(whole.checkpoint(), second.checkpoint())
     }
 
@@ -141,7 +142,7 @@ struct ResumedTrainingTests {
     func otherSettings() throws {
         let source = try SmallTraining.source()
         let first = SmallTraining.minimax(steps: 3)
-        first.run(on: source) { _ in true }
+        try first.run(on: source) { _ in true }
         var state = first.checkpoint()
         state["memory.0.rows"] = .zeros([2, 64])
         let second = SmallTraining.minimax(steps: 3)
@@ -155,7 +156,7 @@ struct FinetuningTests {
     func frozen() throws {
         let method = SmallTraining.minimax(steps: 4)
         let before = method.model.state().mapValues { $0.detached().copied() }
-        method.run(on: try SmallTraining.source()) { _ in true }
+        try method.run(on: try SmallTraining.source()) { _ in true }
         for (name, tensor) in method.model.state() {
             guard let old = before[name] else { continue }
             let isSame = tensor.isEqual(to: old)
@@ -167,7 +168,7 @@ struct FinetuningTests {
     func average() throws {
         let method = SmallTraining.minimax(steps: 6)
         let before = method.average.state().mapValues { $0.copied() }
-        method.run(on: try SmallTraining.source()) { _ in true }
+        try method.run(on: try SmallTraining.source()) { _ in true }
         let moved = method.average.state().filter { name, tensor in
             before[name].map { !tensor.isEqual(to: $0) } ?? false
         }
@@ -179,9 +180,9 @@ struct FinetuningTests {
         let method = SmallTraining.minimax(steps: 40, precision: .bfloat16)
         let source = try SmallTraining.source()
         // The memories are full and every gradient exists after some steps.
-        method.run(on: source) { $0.step < 20 }
-        expectNoLeaks {
-            method.run(on: source) { _ in true }
+        try method.run(on: source) { $0.step < 20 }
+        try expectNoLeaks {
+            try method.run(on: source) { _ in true }
         }
     }
 
@@ -192,20 +193,63 @@ struct FinetuningTests {
     func recomputation(precision: DType?) throws {
         let source = try SmallTraining.source()
         let plain = SmallTraining.minimax(steps: 4, precision: precision)
-        plain.run(on: source) { _ in true }
+        try plain.run(on: source) { _ in true }
         let other = SmallTraining.minimax(steps: 8, precision: precision, recomputes: true)
         #expect(other.model.recomputesActivations && !plain.model.recomputesActivations)
-        other.run(on: source) { $0.step < 4 }
+        try other.run(on: source) { $0.step < 4 }
         expectSame(plain.checkpoint(), other.checkpoint())
-        other.run(on: source) { $0.step < 7 }
-        expectNoLeaks { other.run(on: source) { _ in true } }
+        try other.run(on: source) { $0.step < 7 }
+        try expectNoLeaks { try other.run(on: source) { _ in true } }
 
         let pretraining = SmallTraining.pretraining(steps: 3)
-        pretraining.run(on: source) { _ in true }
+        try pretraining.run(on: source) { _ in true }
         let again = SmallTraining.pretraining(steps: 3, recomputes: true)
         #expect(again.model.recomputesActivations)
-        again.run(on: source) { _ in true }
+        try again.run(on: source) { _ in true }
         expectSame(pretraining.checkpoint(), again.checkpoint())
+    }
+
+    @Test("a loss that is no number ends the training, before a checkpoint is made of it")
+    func divergence() throws {
+        var parameters = MinimaxDiffusion.Parameters()
+        parameters.steps = 30
+        parameters.batchSize = 5
+        parameters.learningRate = 1e30
+        let finetuning = MinimaxDiffusion(
+            SmallTraining.model(scaled: true),
+            networkLabels: [0, 1, 2],
+            latentShape: [1, 8, 8],
+            parameters: parameters,
+            seed: 1,
+            precision: nil,
+            device: .cpu
+        )
+        let source = try SmallTraining.source()
+        var error = #expect(throws: TrainingError.self) {
+            try finetuning.run(on: source) { step in
+                #expect(step.loss.isFinite)
+                return true
+            }
+        }
+        #expect(error?.code == .diverged)
+        #expect(error?.message.contains("finetune.minimax.learningRate") == true)
+
+        var settings = DiffusionPretraining.Parameters()
+        settings.steps = 30
+        settings.batchSize = 8
+        settings.learningRate = 1e30
+        settings.warmupSteps = 0
+        let pretraining = DiffusionPretraining(
+            SmallTraining.model(scaled: false),
+            parameters: settings,
+            seed: 1,
+            precision: nil,
+            device: .cpu
+        )
+        error = #expect(throws: TrainingError.self) {
+            try pretraining.run(on: source) { $0.loss.isFinite }
+        }
+        #expect(error?.message.contains("pretrain.training.learningRate") == true)
     }
 
     @Test("without the criteria no memory is kept and the loss is the diffusion loss")
@@ -224,7 +268,7 @@ struct FinetuningTests {
             precision: nil,
             device: .cpu
         )
-        method.run(on: try SmallTraining.source()) { step in
+        try method.run(on: try SmallTraining.source()) { step in
             #expect(step.loss == step.diffusion)
             return true
         }

@@ -1,5 +1,6 @@
 import Evaluation
 import Foundation
+import Models
 import TestSupport
 import Testing
 import Torch
@@ -41,7 +42,7 @@ struct SelectionTests {
         #expect(last.last.values == perSeed.compactMap(\.last))
     }
 
-    @Test("holdout trains on fewer images and chooses an epoch without the test set")
+    @Test("holdout reports one of the looks, the same every time")
     func holdout() throws {
         let (held, events) = try result(.holdout)
         #expect(held.heldBackImages == 4)
@@ -57,6 +58,85 @@ struct SelectionTests {
             #expect(value <= best)
         }
         #expect(try result(.holdout).0.selected == selected)
+    }
+
+    @Test(
+        "images that are held back are not trained on",
+        arguments: [(.last, 0.2, 20), (.holdout, 0.2, 16), (.holdout, 0.5, 10)]
+            as [(EvaluationOptions.Selection, Double, Int)]
+    )
+    func fewerImages(
+        _ selection: EvaluationOptions.Selection,
+        _ share: Double,
+        _ imageCount: Int
+    ) throws {
+        var options = EvaluationOptions.short(epochs: 2, seeds: [0], network: .small())
+        options.evaluationProtocol = try .named("gu-hard-28+batch=1")
+        options.selection = selection
+        options.heldBackShare = share
+        var (steps, all) = (0, 0)
+        let result = try evaluate(
+            train: .lines(20),
+            test: .lines(4, seed: 2),
+            options: options
+        ) { event in
+            if case .step(_, of: let count, loss: _, learningRate: _) = event.event(ofSeed: 0) {
+                steps += 1
+                all = count
+            }
+            return .continue
+        }
+        #expect(steps == 2 * imageCount)
+        #expect(all == 2 * imageCount)
+        let heldBack: Int? = selection == .holdout ? 20 - imageCount : nil
+        #expect(result.heldBackImages == heldBack)
+    }
+
+    @Test("images that are held back choose the epoch, not those of the test set")
+    func chosenOnHeldBack() throws {
+        let train = try EvaluationSet.noise(80, seed: 1)
+        let places = [0, 1].flatMap { label -> [Int] in
+            let members = train.images.labels.indices.filter { train.images.labels[$0] == label }
+            var generator = RandomGenerator(seed: 0, purpose: .selection, index: UInt64(label))
+            return generator.permutation(members.count).prefix(16).map { members[$0] }
+        }
+        let heldBack = train.images.subset(places)
+        // Tested on the images that are held back with their labels exchanged: the best epoch for
+        // these is the worst one for the test. Shares of 32 images are exact.
+        let exchanged = EvaluationSet(
+            images: try ImageSet(
+                images: heldBack.images,
+                labels: heldBack.labels.map { 1 - $0 },
+                classNames: heldBack.classNames
+            ),
+            path: "exchanged",
+            fingerprint: "exchanged"
+        )
+        var options = EvaluationOptions.short(
+            epochs: 8,
+            seeds: [0, 1, 2],
+            network: .small(depth: 3)
+        )
+        options.evaluationProtocol = try .named("gu-hard-28+batch=8")
+        options.evaluations = 8
+        options.selection = .holdout
+        options.heldBackShare = 0.4
+        var looks = [Int: [Double]]()
+        let result = try evaluate(train: train, test: exchanged, options: options) { event in
+            for seed in options.seeds {
+                if case .looked(epoch: _, accuracy: let accuracy) = event.event(ofSeed: seed) {
+                    looks[seed, default: []].append(accuracy)
+                }
+            }
+            return .continue
+        }
+        #expect(result.heldBackImages == 32)
+        let accuracies = options.seeds.compactMap { looks[$0] }
+        #expect(accuracies.map(\.count) == [8, 8, 8])
+        #expect(accuracies.allSatisfy { Set($0).count > 1 })
+        let selected = try #require(result.selected)
+        #expect(selected.values == accuracies.compactMap { $0.min() })
+        #expect(result.best.values == accuracies.compactMap { $0.max() })
     }
 
     @Test("of looks that are equally good on images held back the latest counts")

@@ -13,13 +13,13 @@ struct LatentPipelineTests {
     /// Images of two classes, a random tiny autoencoder in two files, and a recipe for them.
     private func withData(_ body: (URL, Recipe) throws -> Void) throws {
         try withTemporaryFolder { folder in
-            for name in ["train", "test"] {
+            for (number, name) in ["train", "test"].enumerated() {
                 let writer = try SurrogateWriter(
                     folder: folder.appendingPathComponent(name),
                     classNames: ["dark", "light"]
                 )
                 for k in 0..<10 {
-                    let level = UInt8(k % 2 == 0 ? 20 + k : 200 + k)
+                    let level = UInt8((k % 2 == 0 ? 20 : 200) + k + 10 * number)
                     try writer.write(
                         Image(width: 40, height: 34, channels: 1, filledWith: level),
                         label: k % 2,

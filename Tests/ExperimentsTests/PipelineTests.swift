@@ -229,6 +229,27 @@ struct PipelineTests {
         }
     }
 
+    /// In a process of its own: the number of threads is that of a process.
+    @Test("a run goes on with the number of threads that it began with")
+    func threads() async {
+        await #expect(processExitsWith: .success) {
+            try withTemporaryFolder { folder in
+                try writeImages(folder.appendingPathComponent("train"), perClass: 4, seed: 1)
+                try writeImages(folder.appendingPathComponent("test"), perClass: 2, seed: 2)
+                let recipe = tinyRecipe(folder)
+                let run = folder.appendingPathComponent("run")
+                Engine.threadCount = 2
+                try pipeline(recipe, run).baseline("random")
+                Engine.threadCount = 1
+                _ = try pipeline(recipe, run)
+                precondition(Engine.threadCount == 2)
+                Engine.threadCount = 1
+                _ = try pipeline(recipe, folder.appendingPathComponent("other"))
+                precondition(Engine.threadCount == 1)
+            }
+        }
+    }
+
     @Test("networks are trained on parts of the surrogate, smaller ones within larger ones")
     func parts() throws {
         try withData { folder, recipe in

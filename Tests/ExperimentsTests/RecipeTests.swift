@@ -77,11 +77,114 @@ struct RecipeTests {
             ("evaluate: {epochs: -5}", "evaluate.epochs is -5: expected a number from 0"),
             ("evaluate: {evaluations: 0}", "evaluate.evaluations"),
             ("evaluate: {seeds: [0, 0]}", "evaluate.seeds"),
+            ("finetune: {minimax: {emaDecay: 1.5}}", "emaDecay is 1.5: expected a number from 0"),
+            ("finetune: {minimax: {labelDropProbability: 10}}", "labelDropProbability is 10"),
+            ("finetune: {minimax: {learningRate: 0}}", "learningRate is 0.0: expected a number"),
+            ("finetune: {minimax: {diversity: -0.1}}", "finetune.minimax.diversity"),
+            ("pretrain: {training: {gradientNorm: 0}}", "pretrain.training.gradientNorm"),
+            ("pretrain: {training: {warmupSteps: -1}}", "pretrain.training.warmupSteps"),
+            ("pretrain: {training: {beta2: 1}}", "pretrain.training.beta2"),
+            ("data: {channels: 2}", "data.channels is 2: expected 1 (grey), 3 (colour)"),
+            ("data: {holdout: -0.5}", "data.holdout is -0.5"),
+            ("data: {holdout: 1}", "data.holdout"),
+            ("sample: {imagesPerClass: 4000000000000000000}", "expected at most 1000000"),
+            ("sample: {eta: 7}", "sample.eta is 7.0"), ("sample: {guidance: .nan}", "guidance nan"),
         ]
     )
     func badValues(yaml: String, named: String) {
         let error = #expect(throws: RecipeError.self) { try Recipe.read(yaml: yaml) }
         #expect(error?.description.contains(named) == true, "\(error?.description ?? "")")
+    }
+
+    @Test(
+        "a setting that stands elsewhere is found there, and nothing far-fetched is suggested",
+        arguments: [
+            (
+                "epochs: 50",
+                "there is no setting epochs at the top level; there are finetune.epochs, "
+                    + "coreset.epochs and evaluate.epochs."
+            ),
+            (
+                "imagesPerClass: 50",
+                "there are sample.imagesPerClass and evaluate.imagesPerClass."
+            ),
+            ("network: resnet-18", "evaluate.networks"),
+            ("sample: {epochs: 5}", "there is no setting sample.epochs; there are finetune.epochs"),
+            ("seeds: [1]", "there is evaluate.seeds. Or did you mean seed?"),
+            ("nonsense: 1", "there is no setting nonsense. Known here: name, seed, "),
+            ("methods: [dit]", "recipe is a grid, and no recipe: `distill compare`"),
+        ]
+    )
+    func hints(yaml: String, expected: String) {
+        let error = #expect(throws: RecipeError.self) { try Recipe.read(yaml: yaml) }
+        #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+    }
+
+    @Test(
+        "a value of the wrong kind is told with where it came from and what would fit",
+        arguments: [
+            ("sample.imagesPerClass=ten", "expected a whole number, found ten."),
+            ("sample.guidance=strong", "expected a number, found strong."),
+            ("data.flips=maybe", "expected true or false, found maybe."),
+            ("baselines=dm", "expected a list, such as [random, dit], found dm."),
+            ("evaluate.seeds=[0, one]", "expected a whole number, found one."),
+            ("name=[a]", "expected a single value, found [a]."),
+            ("sample.sampler=foo", "expected ddpm, ddim or dpm-solver++, found foo."),
+            ("data.train.format=foo", "expected folder, idx, cifar, tar-shards or fastai, found"),
+            ("data.test.split=foo", "expected train or test, found"),
+            ("model.labelTable=foo", "expected keep or rebuild, found"),
+            ("coreset.random=foo", "expected seed or first, found"),
+            ("coreset.kCenterStart=foo", "expected first or mean, found"),
+            ("dm.initialization=foo", "expected real or noise, found"),
+            ("idc.decoding=foo", "expected single, bound or multi, found"),
+            ("idc.matching.distance=foo", "expected l1, mse, cosine or global-cosine, found"),
+            ("idc.matching.layers=foo", "expected convolutions or all, found"),
+            ("glad.objective=foo", "expected dm or dc, found"),
+            ("evaluate.choose=foo", "expected random or first, found"),
+            ("evaluate.select=foo", "expected last, best or holdout, found"),
+            ("evaluate.seeds={a: 1}", "expected a list, such as [0, 1, 2], found a group of"),
+            ("evaluate.seeds=[1", "the value is no valid YAML"),
+            ("seed", "expected key.path=value"), ("a..b=1", "expected key.path=value"),
+        ]
+    )
+    func wrongKinds(setting: String, expected: String) {
+        let error = #expect(throws: RecipeError.self) {
+            try Recipe.read(yaml: "", name: "tiny.yaml", overrides: [setting])
+        }
+        let text = error?.description ?? ""
+        #expect(text.hasPrefix("--set \(setting): \(expected)"), "\(text)")
+    }
+
+    @Test("the file is named where the file is wrong, and the last override where that is")
+    func origins() {
+        for (yaml, overrides, expected) in [
+            (
+                "seed: 1\nsample:\n  steps: few", ["seed=2"],
+                "r.yaml, line 3: sample.steps: expected a whole number, found few."
+            ),
+            (
+                "sample: {steps: few}", ["sample.steps=5", "sample.steps=many"],
+                "--set sample.steps=many: expected a whole number, found many."
+            ),
+            (
+                "", ["sample={steps: many, guidance: 3}"],
+                "--set sample={steps: many, guidance: 3}: sample.steps: expected a whole number"
+            ),
+        ] {
+            let error = #expect(throws: RecipeError.self) {
+                try Recipe.read(yaml: yaml, name: "r.yaml", overrides: overrides)
+            }
+            let text = error?.description ?? ""
+            #expect(text.hasPrefix(expected), "\(text)")
+        }
+    }
+
+    @Test("a name is that of one folder", arguments: ["", " ", ".", "..", "../a", "a/b", "/tmp/a"])
+    func names(name: String) {
+        let error = #expect(throws: RecipeError.self) {
+            try Recipe.read(yaml: "", overrides: ["name=\(name)"])
+        }
+        #expect(error?.description.contains("the name of one folder") == true)
     }
 
     @Test("--set overrides a leaf, and checks it like the file")

@@ -10,7 +10,7 @@ struct RunFolderTests {
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("run")
             var recipe = Recipe()
-            _ = try RunFolder(url, for: recipe)
+            try RunFolder(url, for: recipe).write(Data("1".utf8), to: "checkpoints/some")
             let resolved = url.appendingPathComponent("recipe.resolved.yaml")
             let before = try Data(contentsOf: resolved)
             recipe.finetune.minimax.steps = 7
@@ -24,11 +24,40 @@ struct RunFolderTests {
         }
     }
 
+    @Test("a folder in which nothing was made yet goes to the next recipe")
+    func untouched() throws {
+        try withTemporaryFolder { folder in
+            let url = folder.appendingPathComponent("run")
+            var recipe = Recipe()
+            recipe.data.train.path = "trian"
+            try RunFolder(url, for: recipe).write(Data("{}".utf8), to: "provenance.json")
+            recipe.data.train.path = "train"
+            let corrected = try RunFolder(url, for: recipe)
+            #expect(try Recipe.read(corrected.path("recipe.resolved.yaml")) == recipe)
+            #expect(!corrected.has("provenance.json"))
+        }
+    }
+
+    @Test("a damaged recipe of a run is named, and a file in the place of the folder")
+    func damagedRecipe() throws {
+        try withTemporaryFolder { folder in
+            let url = folder.appendingPathComponent("run")
+            try RunFolder(url, for: Recipe()).write(Data("1".utf8), to: "checkpoints/some")
+            try Data("name: [".utf8).write(to: url.appendingPathComponent("recipe.resolved.yaml"))
+            let error = #expect(throws: RunError.self) { try RunFolder(url, for: Recipe()) }
+            #expect(error?.description.contains("recipe.resolved.yaml is damaged") == true)
+            let file = folder.appendingPathComponent("file")
+            try Data().write(to: file)
+            let other = #expect(throws: RunError.self) { try RunFolder(file, for: Recipe()) }
+            #expect(other?.description.contains("is a file. Name a folder") == true)
+        }
+    }
+
     @Test("a folder of an older version, without settings that came later, goes on")
     func olderRecipe() throws {
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("run")
-            _ = try RunFolder(url, for: Recipe())
+            try RunFolder(url, for: Recipe()).write(Data("1".utf8), to: "checkpoints/some")
             let resolved = url.appendingPathComponent("recipe.resolved.yaml")
             let text = try String(contentsOf: resolved, encoding: .utf8)
             let older = text.split(separator: "\n").filter { !$0.contains("classesPerPhase") }

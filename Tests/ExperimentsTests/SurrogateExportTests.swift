@@ -7,19 +7,20 @@ import Testing
 
 @Suite("An exported folder of images")
 struct SurrogateExportTests {
-    @Test("holds every file under its own name, and what tells of them")
-    func folder() throws {
+    /// A run with twelve images of each of two classes, no two of which are alike.
+    ///
+    /// More than ten: in string order 10.png stands before 2.png.
+    private func withRun(classNames: [String], _ body: (URL) throws -> Void) throws {
         try withTemporaryFolder { folder in
             let run = folder.appendingPathComponent("run")
             let writer = try SurrogateWriter(
                 folder: run.appendingPathComponent("surrogate"),
-                classNames: ["a", "b"]
+                classNames: classNames
             )
             var entries = [SurrogateEntry]()
             for label in 0..<2 {
-                // More than ten: in string order 10.png stands before 2.png.
                 for index in 0..<12 {
-                    let bytes = [UInt8](repeating: UInt8(label * 100 + index), count: 16)
+                    let bytes = (0..<16).map { UInt8(label * 100 + index + 3 * $0) }
                     let image = Image(width: 4, height: 4, channels: 1, bytes: bytes)
                     try writer.write(image, label: label, index: index)
                     let source = "train #\(index)"
@@ -27,10 +28,17 @@ struct SurrogateExportTests {
                 }
             }
             try writer.finish(entries, summary: "Test.")
+            try body(run)
+        }
+    }
+
+    @Test("holds every file under its own name, and what tells of them")
+    func folder() throws {
+        try withRun(classNames: ["a", "b"]) { run in
             // A run may hold more beside the images.
             let more = run.appendingPathComponent("surrogate/images.safetensors")
             try Data([1]).write(to: more)
-            let output = folder.appendingPathComponent("out")
+            let output = run.appendingPathComponent("out")
             let count = try SurrogateExport(run).write(.imagefolder, to: output)
             #expect(count == 24)
             let names = ["metadata.jsonl", "README.md", "a/2.png", "a/10.png", "b/11.png"]
@@ -45,6 +53,95 @@ struct SurrogateExportTests {
             let copied = try FileManager.default.subpathsOfDirectory(atPath: output.path)
             #expect(copied.filter { $0.hasSuffix(".png") }.count == 24)
             #expect(!copied.contains("images.safetensors"))
+        }
+    }
+
+    /// One image in each of two class folders.
+    private func writeImages(_ folder: URL) throws {
+        for (label, name) in ["a", "b"].enumerated() {
+            let place = folder.appendingPathComponent(name)
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            let bytes = [UInt8](repeating: UInt8(label), count: 16)
+            let image = Image(width: 4, height: 4, channels: 1, bytes: bytes)
+            try image.pngData().write(to: place.appendingPathComponent("0.png"))
+        }
+    }
+
+    @Test(
+        "that fails leaves nothing behind, and succeeds when the cause is gone",
+        arguments: [SurrogateExport.Format.tarShards, .safetensors, .pt]
+    )
+    func failure(format: SurrogateExport.Format) throws {
+        try withTemporaryFolder { folder in
+            let source = folder.appendingPathComponent("images")
+            try writeImages(source)
+            let output = folder.appendingPathComponent("out/data")
+            let image = source.appendingPathComponent("b/0.png")
+            let whole = try Data(contentsOf: image)
+            try Data(whole.prefix(40)).write(to: image)
+            #expect(throws: (any Error).self) {
+                try SurrogateExport(source).write(format, to: output)
+            }
+            let place = output.deletingLastPathComponent().path
+            #expect(try FileManager.default.contentsOfDirectory(atPath: place).isEmpty)
+            try whole.write(to: image)
+            #expect(try SurrogateExport(source).write(format, to: output) == 2)
+        }
+    }
+
+    @Test(
+        "takes the place of what a killed one has left",
+        arguments: [SurrogateExport.Format.imagefolder, .tarShards]
+    )
+    func leftovers(format: SurrogateExport.Format) throws {
+        try withTemporaryFolder { folder in
+            let source = folder.appendingPathComponent("images")
+            try writeImages(source)
+            let place = folder.appendingPathComponent("out")
+            try FileManager.default.createDirectory(
+                at: place.appendingPathComponent(".data.partial-1a/a"),
+                withIntermediateDirectories: true
+            )
+            let output = place.appendingPathComponent("data")
+            #expect(try SurrogateExport(source).write(format, to: output) == 2)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: place.path) == ["data"])
+            let files = try FileManager.default.contentsOfDirectory(atPath: output.path).sorted()
+            #expect(
+                files == (format == .imagefolder ? ["a", "b"] : ["000000.tar", "classnames.txt"])
+            )
+        }
+    }
+
+    @Test("below a file is refused, and the file is named")
+    func belowFile() throws {
+        try withTemporaryFolder { folder in
+            try writeImages(folder.appendingPathComponent("images"))
+            let file = folder.appendingPathComponent("file")
+            try Data().write(to: file)
+            let export = try SurrogateExport(folder.appendingPathComponent("images"))
+            let error = #expect(throws: RunError.self) {
+                try export.write(.pt, to: file.appendingPathComponent("new/x.pt"))
+            }
+            #expect(error?.description.contains("\(file.path) is a file") == true)
+        }
+    }
+
+    @Test(
+        "comes back from shards with the pixels, the labels and the names of the classes",
+        arguments: [["a", "b"], ["00-t-shirt-top", "01-trouser"], ["n02086240", "n02087394"]]
+    )
+    func shards(classNames: [String]) throws {
+        try withRun(classNames: classNames) { run in
+            let output = run.appendingPathComponent("out")
+            #expect(try SurrogateExport(run).write(.tarShards, to: output) == 24)
+            let original = try ImageFolder(run.appendingPathComponent("surrogate"))
+            let found = try TarShards(folder: output)
+            #expect(found.classNames == classNames)
+            #expect(found.count == 24)
+            for index in 0..<24 {
+                #expect(found.label(at: index) == original.label(at: index))
+                #expect(try found.image(at: index) == original.image(at: index))
+            }
         }
     }
 }

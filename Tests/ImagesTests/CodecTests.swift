@@ -131,10 +131,29 @@ struct JPEGEncodingTests {
         #expect(try image.jpegData(quality: 20).count < data.count)
     }
 
-    @Test("A picture that no JPEG can hold is refused")
+    @Test("A file that grows again and again while it is written is whole")
+    func large() throws {
+        var generator = FixedGenerator(state: 3)
+        let bytes = (0..<700 * 500).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+        let image = Image(width: 700, height: 500, channels: 1, bytes: bytes)
+        let data = try image.jpegData(quality: 100)
+        #expect(data.count > 1 << 18)
+        #expect(data.suffix(2) == Data([0xFF, 0xD9]))
+        expectClose(try Image(decoding: [UInt8](data), named: "large"), image, levels: 4)
+    }
+
+    @Test("A picture that no JPEG or PNG can hold is refused, and not called a damaged file")
     func tooWide() throws {
-        let image = Image(width: 66_000, height: 1, channels: 1, filledWith: 0)
-        let error = #expect(throws: ImageError.self) { try image.jpegData() }
+        let wide = Image(width: 66_000, height: 1, channels: 1, filledWith: 0)
+        let error = #expect(throws: ImageError.self) { try wide.jpegData() }
+        #expect(error?.code == .tooLarge)
         #expect(error?.message.contains("JPEG encoder") == true)
+        #expect(error?.message.contains("Scale the picture down") == true)
+        #expect(try Image(decoding: wide.pngData(), named: "wide").width == 66_000)
+
+        let wider = Image(width: 1_000_001, height: 1, channels: 1, filledWith: 0)
+        let other = #expect(throws: ImageError.self) { try wider.pngData() }
+        #expect(other?.code == .tooLarge)
+        #expect(other?.message.contains("Scale the picture down") == true)
     }
 }

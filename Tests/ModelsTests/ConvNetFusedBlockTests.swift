@@ -61,6 +61,30 @@ struct ConvNetFusedBlockTests {
         }
     }
 
+    @Test("what is no number is not hidden: it spreads as in the single operations")
+    func notNumbers() throws {
+        for dtype in [DType.float32, .bfloat16] {
+            let x = images(8, 8).contiguous(channelsLast: true)
+            x[1][4][2][3].fill(with: .nan)
+            func results(_ body: (Tensor, Tensor, Tensor) -> Tensor) -> [Tensor?] {
+                let inputs = [x.converted(to: dtype), weight, bias].map(trained)
+                let y = body(inputs[0], inputs[1], inputs[2]).converted(to: .float32)
+                let values: [Tensor?] = [y]
+                return values + Tensor.gradients(of: [y.sum()], by: inputs)
+            }
+            let (found, expected) = (results(fused), results(single))
+            for (found, expected) in zip(found, expected) {
+                expectClose(
+                    try #require(found).converted(to: .float32),
+                    try #require(expected).converted(to: .float32),
+                    relative: dtype == .float32 ? 1e-4 : 1e-1
+                )
+            }
+            let y: [Float] = try #require(found[0]).detached().values()
+            #expect(y.filter(\.isNaN).count == 16)
+        }
+    }
+
     @Test("in bfloat16 it is as near to float32 as the single operations")
     func bfloat16() {
         let x = images(14, 14).converted(to: .bfloat16)

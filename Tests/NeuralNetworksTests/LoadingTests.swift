@@ -33,6 +33,17 @@ struct LoadingTests {
         expectValues(layer.weight, [1.5, 2], shape: [1, 2])
     }
 
+    @Test("an average that does not fit is not called an optimizer")
+    func averages() {
+        let parameter = (name: "p", tensor: Tensor.ones([2]))
+        let average = ExponentialMovingAverage(of: [parameter], decay: 0.5)
+        let error = #expect(throws: StateMismatchError.self) {
+            try average.load(StateDictionary([("p", .ones([3]))]))
+        }
+        #expect(error?.subject == "the average of the trained weights")
+        #expect(error?.misshaped == ["ema.p expected [2], found [3]"])
+    }
+
     @Test("all mismatches are listed at once and nothing is changed")
     func mismatches() throws {
         let whole = Whole()

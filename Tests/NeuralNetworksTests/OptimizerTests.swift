@@ -139,6 +139,23 @@ struct AverageTests {
         }
     }
 
+    @Test("an update may have a decay of its own")
+    func ownDecay() throws {
+        let p = parameter("p", [1, 2])
+        let average = ExponentialMovingAverage(of: [p], decay: 0.5)
+        withoutGradient { p.tensor.fill(with: 5) }
+        average.update(decay: 0.75)
+        expectValues(try #require(average.state()["p"]), [2, 2.75])
+        average.update()
+        expectValues(try #require(average.state()["p"]), [3.5, 3.875])
+        average.update(decay: 1)
+        expectValues(try #require(average.state()["p"]), [3.5, 3.875])
+        average.update(decay: 0)
+        expectValues(try #require(average.state()["p"]), [5, 5])
+        #expect(average.decay == 0.5)
+        expectValues(p.tensor, [5, 5])
+    }
+
     @Test("the share of the first weights that is left")
     func remainingShare() {
         let share = ExponentialMovingAverage.remainingShare
@@ -163,5 +180,55 @@ struct ScheduleTests {
         }
         #expect(abs(cosine.factor(at: 6) - 0.1) < 1e-12)
         #expect(abs(cosine.factor(at: 100) - 0.1) < 1e-12)
+    }
+
+    /// Expects these factors from step 0 on.
+    private func expectFactors(
+        _ schedule: LearningRateSchedule,
+        _ factors: [Double],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        for (step, factor) in factors.enumerated() {
+            let found = schedule.factor(at: step)
+            #expect(
+                abs(found - factor) < 1e-9,
+                "\(schedule), step \(step): \(found), expected \(factor)",
+                sourceLocation: sourceLocation
+            )
+        }
+    }
+
+    @Test("a trapezoid rises, stays and falls; its last step is above 0, all after it are 0")
+    func trapezoid() {
+        expectFactors(
+            .trapezoid(warmup: 3, total: 10, decay: 4),
+            [1.0 / 3, 2.0 / 3, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0, 0, 0]
+        )
+        expectFactors(.trapezoid(warmup: 0, total: 4, decay: 2), [1, 1, 1, 0.5, 0, 0])
+        expectFactors(.trapezoid(warmup: 2, total: 4, decay: 0), [0.5, 1, 1, 1, 1])
+        // Where both slopes meet, the lower one counts.
+        expectFactors(.trapezoid(warmup: 4, total: 4, decay: 4), [0.25, 0.5, 0.5, 0.25, 0])
+    }
+
+    @Test("half of a half cosine ends at one half")
+    func halfCosine() {
+        expectFactors(
+            .halfCosine(total: 4),
+            [1, 0.961_939_766_256, 0.853_553_390_593, 0.691_341_716_183, 0.5]
+        )
+    }
+
+    @Test("a cosine without a warm-up begins at 1 and ends at 0")
+    func cosine() {
+        expectFactors(
+            .cosine(warmup: 0, total: 4, floor: 0),
+            [1, 0.853_553_390_593, 0.5, 0.146_446_609_407, 0, 0]
+        )
+    }
+
+    @Test("milestones act at their own step, whatever their order")
+    func milestones() {
+        expectFactors(.multiStep(milestones: [], factor: 0.1), [1, 1, 1])
+        expectFactors(.multiStep(milestones: [3, 1], factor: 0.2), [1, 0.2, 0.2, 0.04, 0.04])
     }
 }

@@ -251,10 +251,8 @@ struct ComparisonTests {
         #expect(csv[0].contains("finetune.minimax.diversity"))
     }
 
-    @Test("with several draws of the images, a value is a draw, and each is listed")
-    func draws() throws {
-        let run = try TemporaryRun(name: "tiny-draws")
-        let cells = [("0", 0.0), ("1", 0.1), ("2", 0.05)].flatMap { draw, shift in
+    private static func drawnCells() -> [[String: Any]] {
+        [("0", 0.0), ("1", 0.1), ("2", 0.05)].flatMap { draw, shift in
             [("random", 0.5), ("minimax", 0.52)].flatMap { method, mean in
                 [-0.02, 0.02].enumerated().map { seed, noise in
                     Self.cell(
@@ -267,12 +265,31 @@ struct ComparisonTests {
                 }
             }
         }
+    }
+
+    private func report(_ cells: [[String: Any]], in run: TemporaryRun) throws {
         let file: [String: Any] = [
             "name": "tiny", "base": ["seed": "0"], "results": cells, "failed": [], "missing": [],
             "shared": [],
         ]
         try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
         try ComparisonReport(comparison: run.url).write(gnuplot: nil)
+    }
+
+    @Test("a draw whose networks are not all trained is marked")
+    func incompleteDraw() throws {
+        let run = try TemporaryRun(name: "tiny-draws")
+        try report(Self.drawnCells().dropLast(), in: run)
+        let markdown = try run.text("comparison.md")
+        #expect(markdown.contains("| 10 | ConvNet-3 | 55.0 ± 5.0"), "\(markdown)")
+        #expect(markdown.contains("** (1 incomplete) |"), "\(markdown)")
+        #expect(markdown.contains("fewer where noted"))
+    }
+
+    @Test("with several draws of the images, a value is a draw, and each is listed")
+    func draws() throws {
+        let run = try TemporaryRun(name: "tiny-draws")
+        try report(Self.drawnCells(), in: run)
         let markdown = try run.text("comparison.md")
         // Means of draws 50, 60, 55 and 52, 62, 57: a deviation of 5 points over the draws.
         #expect(
@@ -285,6 +302,9 @@ struct ComparisonTests {
         #expect(markdown.contains("| 10 | ConvNet-3 | seed 0 | 50.0 ± 2.8 ≈ |"))
         let html = try run.text("comparison.html")
         #expect(html.contains("The highest mean is that of Minimax; the difference"))
+        // Each table says what its own numbers are taken over.
+        #expect(html.contains("s test over the draws of the images,"))
+        #expect(html.contains("s test over the seeds,"))
         #expect(markdown.contains("deviation over 3 draws of the images"))
         let rows = try run.text("comparison.csv").split(separator: "\n")
         #expect(rows.count == 1 + 2 + 6)
@@ -455,6 +475,10 @@ struct ComparisonTests {
         #expect(RunIndex.isRun(finished.url))
         let empty = try TemporaryRun(name: "empty")
         #expect(RunIndex(folder: empty.url) == nil)
+        // A single run is compared with nothing.
+        try FileManager.default.removeItem(at: folder.url.appending(path: "two"))
+        try #require(RunIndex(folder: folder.url)).write(gnuplot: nil)
+        #expect(try !folder.names("figures").contains { $0.hasPrefix("runs-") })
     }
 
     @Test("the index shows the accuracies that count, and says which epochs they are of")

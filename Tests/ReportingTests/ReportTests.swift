@@ -39,11 +39,12 @@ struct ReportTests {
     @Test("The summary says what was measured and no more")
     func summary() throws {
         let text = try page(TemporaryRun.finished()).replacing(Words.space, with: " ")
+            .replacing("&#39;", with: "'")
         for sentence in [
             "ConvNet-3 trained from scratch on 4 synthetic images from Minimax Diffusion (2 per class) reaches 71.0 % ± 1.4 on the 1,000 test images.",
             "It reaches 62.0 % ± 2.8 when trained on 4 random real images and 70.0 % ± 1.4 when trained on 4 synthetic images from the DiT without the minimax criteria.",
-            "Minimax is 9.0 percentage points above Random, more than the sum of their standard deviations.",
-            "The difference of 1.0 percentage points between Minimax and DiT is within the sum of their standard deviations: neither is shown to be better.",
+            "The difference of 9.0 percentage points between Minimax and Random may be due to the seeds (Welch's test, p ≥ 0.05): neither is shown to be better.",
+            "The difference of 1.0 percentage points between Minimax and DiT may be due to the seeds (Welch's test, p ≥ 0.05): neither is shown to be better.",
             "The surrogate has 4 images in place of the 2,400 training images: one for every 600.",
             "All stages took 2 min 13 s on cpu; memory use peaked at 1.21 GB, during fine-tuning.",
         ] {
@@ -90,11 +91,43 @@ struct ReportTests {
         for sentence in [
             "Minimax is above Random (by 10.0), in percentage points",
             "Minimax is below IDC (by 10.0), in percentage points",
-            "Between Minimax and DiT, the differences are within the sum of the two standard deviations",
+            "Between Minimax and DiT, the differences may be due to the seeds",
             "For DM, a single seed leaves the spread unknown",
         ] {
             #expect(text.contains(sentence), "\(sentence)")
         }
+    }
+
+    @Test("Results on different test images are not compared with each other")
+    func testSets() throws {
+        let run = try TemporaryRun()
+        let results = [
+            TemporaryRun.result("minimax", [0.70, 0.72], mean: 0.71, deviation: 0.014),
+            TemporaryRun.result("random", [0.60, 0.62], mean: 0.61, deviation: 0.014)
+                .replacing(
+                    "\"path\": \"x\", \"fingerprint\": \"y\", \"images\": 1000",
+                    with:
+                        "\"path\": \"other\", \"fingerprint\": \"z\", \"images\": 1000"
+                ),
+        ]
+        try run.write("{\"results\": [\(results.joined(separator: ","))]}", to: "results.json")
+        let text = try page(run)
+        #expect(!text.contains("above Random"))
+        #expect(text.contains("1,000 test images of x"))
+        #expect(text.contains("1,000 test images of other"))
+        #expect(try run.text("figures/accuracy-convnet-3-2.csv").contains("61"))
+    }
+
+    @Test("Figures of an earlier state of the results are removed, other files stay")
+    func earlierFigures() throws {
+        let run = try TemporaryRun.finished()
+        _ = try page(run)
+        try run.write("mine", to: "figures/notes.csv")
+        try run.write("{\"results\": []}", to: "results.json")
+        _ = try page(run)
+        #expect(throws: (any Error).self) { try run.text("figures/accuracy-convnet-3.csv") }
+        #expect(try run.text("figures/finetune-total-loss.csv").isEmpty == false)
+        #expect(try run.text("figures/notes.csv") == "mine")
     }
 
     @Test("The page loads nothing, and every link leads somewhere", .enabled(if: Gnuplot() != nil))

@@ -77,44 +77,51 @@ struct WordsTests {
         )
     }
 
-    private func accuracy(_ mean: Double, _ deviation: Double?, seeds: Int = 3)
-        -> AccuracyResult.Accuracy
-    {
-        .init(
-            values: Array(repeating: mean, count: seeds),
+    private func accuracy(_ values: [Double]) -> AccuracyResult.Accuracy {
+        let mean = values.reduce(0, +) / Double(values.count)
+        return .init(
+            values: values,
             mean: mean,
-            sampleDeviation: deviation
+            sampleDeviation: Significance.deviation(values)
         )
     }
 
-    @Test("A difference no larger than both deviations together is no difference")
-    func comparisons() {
-        let low = accuracy(0.70, 0.01)
-        #expect(Comparison(accuracy(0.75, 0.02), low) == .higher(by: 0.75 - 0.70))
-        #expect(Comparison(low, accuracy(0.75, 0.02)) == .lower(by: 0.75 - 0.70))
+    // Probabilities by scipy.stats.ttest_ind(equal_var=False): 0.062, 0.027, 0.0036.
+    @Test(
+        "A difference that the seeds may explain is none, however small their spread",
+        arguments: [
+            ([0.70, 0.71, 0.72], [0.679, 0.689, 0.699], false),
+            ([0.70, 0.71, 0.72, 0.73, 0.74], [0.673, 0.683, 0.693, 0.703, 0.713], true),
+            ([0.74, 0.75, 0.76], [0.69, 0.70, 0.71], true), ([0.75, 0.75], [0.70, 0.70], true),
+            ([0.75, 0.75], [0.75, 0.75], false),
+        ]
+    )
+    func comparisons(high: [Double], low: [Double], isDifferent: Bool) {
+        let (high, low) = (accuracy(high), accuracy(low))
+        let difference = high.mean - low.mean
         #expect(
-            Comparison(accuracy(0.75, 0.045), low)
-                == .withinDeviations(difference: 0.75 - 0.70)
+            Comparison(high, low)
+                == (isDifferent ? .higher(by: difference) : .withinNoise(difference: difference))
         )
         #expect(
-            Comparison(accuracy(0.75, 0, seeds: 1), low)
-                == .unknownDeviation(difference: 0.75 - 0.70)
+            Comparison(low, high)
+                == (isDifferent ? .lower(by: difference) : .withinNoise(difference: -difference))
         )
     }
 
-    @Test("Comparisons are said without claiming what the spread could explain")
+    @Test("Comparisons are said without claiming what chance could explain")
     func comparisonSentences() {
-        let low = accuracy(0.70, 0.01)
+        let low = accuracy([0.69, 0.70, 0.71])
         #expect(
-            Comparison(accuracy(0.745, 0.01), low).sentence("A", "B")
-                == "A is 4.5 percentage points above B, more than the sum of their standard deviations."
+            Comparison(accuracy([0.735, 0.745, 0.755]), low).sentence("A", "B")
+                == "A is 4.5 percentage points above B, more than the seeds explain (Welch's test, p < 0.05)."
         )
         #expect(
-            Comparison(accuracy(0.705, 0.01), low).sentence("A", "B")
-                == "The difference of 0.5 percentage points between A and B is within the sum of their standard deviations: neither is shown to be better."
+            Comparison(accuracy([0.695, 0.705, 0.715]), low).sentence("A", "B")
+                == "The difference of 0.5 percentage points between A and B may be due to the seeds (Welch's test, p ≥ 0.05): neither is shown to be better."
         )
         #expect(
-            Comparison(accuracy(0.6, nil, seeds: 1), low).sentence("A", "B")
+            Comparison(accuracy([0.6]), low).sentence("A", "B")
                 == "A is 10.0 percentage points below B, but with a single seed the spread is unknown, so this may be due to chance."
         )
     }

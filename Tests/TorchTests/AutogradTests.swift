@@ -67,6 +67,19 @@ struct AutogradTests {
         expectValues(try #require(x.gradient), [1, 1, 1])
     }
 
+    @Test("a gradient that is set lies in memory like its tensor")
+    func gradientLayout() throws {
+        let x = Tensor.zeros([2, 3])
+        let turned = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [3, 2]).transposed(0, 1)
+        x.gradient = turned
+        let gradient = try #require(x.gradient)
+        #expect(gradient.strides == x.strides && !gradient.sharesStorage(with: turned))
+        expectValues(gradient, [1, 3, 5, 2, 4, 6], shape: [2, 3])
+        let straight = Tensor.ones([2, 3])
+        x.gradient = straight
+        #expect(x.gradient?.sharesStorage(with: straight) == true)
+    }
+
     @Test("gradients by chosen inputs leave the leaves alone")
     mutating func chosenInputs() throws {
         let x = leaf([2], &generator)

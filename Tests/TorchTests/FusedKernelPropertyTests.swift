@@ -51,6 +51,21 @@ struct FusedKernelPropertyTests {
         }
     }
 
+    @Test("Whatever bits say that a value is no number, the softmax passes it on")
+    func unusualBits() {
+        // The exponential makes an exponent of its argument's last bits, which are all set here.
+        let bits = Tensor(bytes: [UInt8](repeating: 0xFF, count: 32), shape: [8], dtype: .float32)
+        for name in fusedLoops {
+            _ = Engine.withFusedLoops(name) {
+                let qkv = Tensor.ones([2, 1, 24])
+                qkv[0][0].sliced(0..<8).copy(from: bits)
+                let found: [Float] = qkv.selfAttention(headCount: 1).values()
+                #expect(found.prefix(8).allSatisfy { $0.isNaN }, "\(name): \(found)")
+                #expect(found.dropFirst(8).allSatisfy { $0 == 1 }, "\(name): \(found)")
+            }
+        }
+    }
+
     @Test("Inputs that do not lie in one piece are read right")
     mutating func strides() {
         let wide = leaf([3, 7, 60], .float32)

@@ -92,6 +92,16 @@ struct MathTests {
         expectValues(n, [5, 5, 5])
     }
 
+    @Test("numbers beyond 64 bits are no integers, not even beside integers")
+    func largeNumbers() {
+        let n = Tensor([-1, 0, 7] as [Int])
+        for number in [Double.infinity, -.infinity, 1e19, -1e19, 0x1p63] {
+            #expect((n + number).values(as: Float.self).allSatisfy { $0 == Float(number) })
+        }
+        expectValues(n.clamped(to: 0...Double.infinity).converted(to: .float64), [0, 0, 7])
+        #expect((Tensor([0, 1] as [Int]) + -0x1p63).dtype == .int64)
+    }
+
     @Test("comparisons and truth values")
     func comparisons() {
         let a = Tensor([1, 2, 3] as [Float])

@@ -85,6 +85,33 @@ struct ScopeTests {
         expectClose(try #require(x.gradient), .full([3, 3], 2))
     }
 
+    @Test("nor where they are recorded again inside of a scope without them")
+    func autocastCacheInside() throws {
+        let x = weights()
+        let input = Tensor.ones([2, 3])
+        let loss = withAutocast(.bfloat16) {
+            withoutGradient {
+                _ = input.linear(weight: x)
+                return withGradient { input.linear(weight: x).converted(to: .float32).sum() }
+            }
+        }
+        #expect(loss.requiresGradient)
+        loss.backward()
+        expectClose(try #require(x.gradient), .full([3, 3], 2))
+    }
+
+    @Test("a cast made in inference mode is not used outside of it")
+    func autocastCacheOfInference() throws {
+        let x = weights()
+        let input = Tensor.ones([2, 3])
+        let loss = withAutocast(.bfloat16) {
+            _ = withInference { input.linear(weight: x) }
+            return input.linear(weight: x).converted(to: .float32).sum()
+        }
+        loss.backward()
+        expectClose(try #require(x.gradient), .full([3, 3], 2))
+    }
+
     @Test("a weight that was updated inside an autocast scope is cast again")
     func autocastUpdate() {
         let x = weights()

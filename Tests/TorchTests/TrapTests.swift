@@ -167,6 +167,48 @@ struct TrapTests {
         try expect(result, "crossEntropy: ", "float32[2, 3], int64[2]")
     }
 
+    @Test("fewer weights than outputs")
+    func gradientWeights() async throws {
+        let result = await #expect(
+            processExitsWith: .failure,
+            observing: [\.standardErrorContent]
+        ) {
+            let x = Tensor.ones([2, 3])
+            x.requiresGradient = true
+            _ = Tensor.gradients(of: [x * 2, x * 3], by: [x], weights: [.ones([2, 3])])
+        }
+        try expect(result, "gradients: 1 weights were given for 2 outputs")
+    }
+
+    @Test("a gradient that is not like its tensor")
+    func foreignGradient() async throws {
+        let shape = await #expect(
+            processExitsWith: .failure,
+            observing: [\.standardErrorContent]
+        ) {
+            Tensor.ones([2, 3]).gradient = .ones([2])
+        }
+        try expect(shape, "gradient: expected a gradient like the tensor", "float32[2, 3]")
+        let type = await #expect(
+            processExitsWith: .failure,
+            observing: [\.standardErrorContent]
+        ) {
+            Tensor.ones([2, 3]).gradient = .ones([2, 3], dtype: .bfloat16)
+        }
+        try expect(type, "gradient: expected a gradient like the tensor", "bfloat16[2, 3]")
+    }
+
+    @Test("a grid for a shape that is not that of images")
+    func grid() async throws {
+        let result = await #expect(
+            processExitsWith: .failure,
+            observing: [\.standardErrorContent]
+        ) {
+            _ = Tensor.affineGrid(.ones([2, 2, 3]), shape: [2, 8, 8])
+        }
+        try expect(result, "affineGrid: ", "[B, C, H, W]", "[2, 8, 8]")
+    }
+
     @Test("changing a trained tensor in place while gradients are recorded")
     func inPlace() async throws {
         let result = await #expect(

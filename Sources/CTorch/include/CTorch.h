@@ -259,6 +259,7 @@ int ct_cross_entropy(CTTensor *logits, CTTensor *target, double label_smoothing,
 int ct_kl_divergence(CTTensor *log_input, CTTensor *target, CTTensor *_Nullable *_Nonnull out);
 int ct_interpolate(CTTensor *x, int64_t height, int64_t width, bool bilinear, bool antialias,
                    CTTensor *_Nullable *_Nonnull out);
+/// Reads four sizes: B, C, H, W.
 int ct_affine_grid(CTTensor *theta, const int64_t *sizes, CTTensor *_Nullable *_Nonnull out);
 int ct_grid_sample(CTTensor *x, CTTensor *grid, CTTensor *_Nullable *_Nonnull out);
 
@@ -277,6 +278,7 @@ int ct_is_leaf(CTTensor *x, bool *value);
 int ct_detach(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
 /// Leaves `*out` null when there is no gradient.
 int ct_grad_get(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
+/// The gradient must have the shape, type and device of x; with other strides it is copied.
 int ct_grad_set(CTTensor *x, CTTensor *_Nullable gradient);
 int ct_backward(CTTensor *x, CTTensor *_Nullable gradient, bool retain_graph, bool create_graph);
 /// Fills `out[0..<input_count]`; an entry stays null where an input was not used.

@@ -55,7 +55,7 @@ public enum ModelSizes: Sendable, Equatable {
 
     /// Sizes of a TAESD.
     public struct TinyAutoencoder: Sendable, Equatable {
-        /// Channels of the images; nil without the encoder or decoder that tells it.
+        /// Channels of the images: of the encoder, or of the decoder where it stands alone.
         public var imageChannels: Int
         /// Channels of the latents.
         public var latentChannels: Int

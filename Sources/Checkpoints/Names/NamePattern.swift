@@ -2,7 +2,7 @@
 ///
 /// A name is split at its dots. A part of a pattern stands for
 ///
-/// - `#` a number, the same one in both columns of a table of names;
+/// - `#` a number below 2²⁰, the same one in both columns of a table of names;
 /// - `^#` a number that counts levels from the other end;
 /// - `#-1` a number that is one less than in the other column;
 /// - `@` any number: the tensor is repeated in every block;
@@ -54,12 +54,12 @@ struct NamePattern: Sendable {
         for (place, (part, text)) in zip(parts, name).enumerated() {
             switch part {
             case .literal(let literal): guard text == literal else { return nil }
-            case .anyNumber: guard Int(text) != nil else { return nil }
+            case .anyNumber: guard LevelCounts.number(text) != nil else { return nil }
             case .leaf:
                 guard text == "weight" || text == "bias" else { return nil }
                 match.leaf = String(text)
             case .number(let isReversed, let offset):
-                guard let number = Int(text) else { return nil }
+                guard let number = LevelCounts.number(text) else { return nil }
                 let last = levels[name.prefix(place)] - 1
                 match.numbers.append(isReversed ? last - number : number - offset)
             }
@@ -100,11 +100,18 @@ struct LevelCounts {
     init(_ names: [[Substring]]) {
         for name in names {
             for (place, part) in name.enumerated() {
-                guard let number = Int(part), number >= 0, number < 1 << 20 else { continue }
+                guard let number = LevelCounts.number(part) else { continue }
                 let list = name.prefix(place).joined(separator: ".")
                 counts[list] = max(counts[list] ?? 0, number + 1)
             }
         }
+    }
+
+    /// The number of a level, from 0 to 2²⁰ - 1; nil for a text that is none.
+    ///
+    /// No model has more levels, and a hostile name's number would overflow in sums.
+    static func number(_ text: some StringProtocol) -> Int? {
+        Int(text).flatMap { (0..<1 << 20).contains($0) ? $0 : nil }
     }
 
     /// Number of levels of a list; 0 if there is none.

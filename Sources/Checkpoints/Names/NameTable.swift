@@ -136,7 +136,14 @@ struct NameTable: Sendable {
             guard !first.shape.isEmpty, entries.allSatisfy({ $0.shape.dropFirst() == rest }) else {
                 return nil
             }
-            return [entries.reduce(0) { $0 + $1.shape[0] }] + rest
+            // Tensors without elements may claim any number of rows.
+            var rows = 0
+            for entry in entries {
+                let (sum, overflow) = rows.addingReportingOverflow(entry.shape[0])
+                guard !overflow else { return nil }
+                rows = sum
+            }
+            return [rows] + rest
         case .pointwise:
             guard first.shape.count == 4 else { return first.shape }
             return first.shape[2...] == [1, 1] ? Array(first.shape[..<2]) : nil

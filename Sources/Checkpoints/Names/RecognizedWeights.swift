@@ -17,9 +17,22 @@ public struct RecognizedWeights: Sendable {
     public let problems: [String]
     let tensors: [ImportedTensor]
 
-    /// Number of values of the model.
+    /// Number of values of the model; the largest integer if there are more.
     public var parameterCount: Int {
-        tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
+        var total = 0
+        // An axis of size 0 would come too late where the product of those before it overflows.
+        for shape in tensors.map(\.shape) where !shape.contains(0) {
+            var count = 1
+            for size in shape {
+                let (product, overflow) = count.multipliedReportingOverflow(by: size)
+                guard !overflow else { return .max }
+                count = product
+            }
+            let (sum, overflow) = total.addingReportingOverflow(count)
+            guard !overflow else { return .max }
+            total = sum
+        }
+        return total
     }
 
     /// The names that the models here have for the tensors, with their shapes.
@@ -66,27 +79,47 @@ extension Checkpoint {
     /// - Parameter weights: What `recognizedWeights(in:)` found.
     /// - Returns: The tensors. The table of positions of a DiT is computed where the file has none.
     /// - Throws: `CheckpointError` if parts are missing or do not fit, if repeated tensors differ,
-    ///   or if there are tensors that are no part of the model.
+    ///   if there are tensors that are no part of the model, or if no table of positions can be
+    ///   computed.
     public func state(_ weights: RecognizedWeights) throws(CheckpointError) -> StateDictionary {
-        guard weights.problems.isEmpty, weights.unknownNames.isEmpty else {
-            let unknown = CheckpointError.list(weights.unknownNames)
-            let misplaced = unknown.isEmpty ? [] : ["\(unknown) have no place in the model"]
-            let reasons = weights.problems + misplaced
-            throw .malformed(
-                url.path,
-                "The weights look like \(weights.layout.title), but "
-                    + reasons.prefix(5).joined(separator: "; ") + "."
-            )
-        }
+        try checkWholeness(weights)
         var state = StateDictionary()
         for tensor in weights.tensors { state[tensor.name] = try combined(tensor) }
         if case .dit(let sizes) = weights.sizes, state["pos_embed"] == nil {
+            guard sizes.hiddenSize.isMultiple(of: 4) else {
+                throw CheckpointError(
+                    .unsupported,
+                    file: url.path,
+                    "The weights of a DiT have no table of positions, and none can be computed for "
+                        + "tokens of width \(sizes.hiddenSize): a multiple of 4 is needed.",
+                    remedy: "Use weights of another width, or a file with pos_embed."
+                )
+            }
             state["pos_embed"] = PositionTable.sineCosine(
                 side: sizes.inputSize / sizes.patchSize,
                 width: sizes.hiddenSize
             )
         }
         return state
+    }
+
+    /// Throws if tensors of a model are missing, do not fit, or are too many.
+    private func checkWholeness(_ weights: RecognizedWeights) throws(CheckpointError) {
+        guard !weights.problems.isEmpty || !weights.unknownNames.isEmpty else { return }
+        let unknown = CheckpointError.list(weights.unknownNames)
+        let misplaced =
+            weights.unknownNames.isEmpty ? [] : ["\(unknown) have no place in the model"]
+        let reasons = (weights.problems + misplaced).prefix(5).joined(separator: "; ")
+        let message = "The weights look like \(weights.layout.title), but \(reasons)."
+        guard weights.problems.isEmpty else { throw .malformed(url.path, message) }
+        // Whole, but more than the model: nothing is gained by copying the file again.
+        throw CheckpointError(
+            .unsupported,
+            file: url.path,
+            message,
+            remedy: "Remove these tensors from the file, or choose another of its dictionaries "
+                + "(distill convert --weights NAME)."
+        )
     }
 
     /// One native tensor out of its parts or copies.

@@ -45,7 +45,7 @@ extension PickleMachine {
                 }
                 return items
             }
-            return make(global == .size ? .tuple : .set, elements ?? [])
+            return try make(global == .size ? .tuple : .set, elements ?? [])
         case .device, .path:
             let parts = arguments.map { part in
                 switch part {
@@ -54,13 +54,15 @@ extension PickleMachine {
                 default: "?"
                 }
             }
+            try charge(parts.reduce(0) { $0 + $1.utf8.count + 1 })
             return .text(global == .device ? parts.joined(separator: ":") : joined(parts))
         case .encode:
             guard case .text(let text) = arguments.first else {
                 throw PickleFault("\(global.name): a string was expected")
             }
+            try charge(text.utf8.count)
             return .bytes(text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
-        case .namespace: return try instance(of: function, make(.tuple, arguments))
+        case .namespace: return try instance(of: function, tuple)
         case .storage, .dtype, .tensorClass:
             throw PickleFault("\(global.name) is called, which no checkpoint does")
         }
@@ -76,7 +78,7 @@ extension PickleMachine {
             guard items(arguments, .tuple)?.isEmpty == true else {
                 throw PickleFault("argparse.Namespace has no arguments in a checkpoint")
             }
-            return make(.namespace)
+            return try make(.namespace)
         case .global(.dictionary), .global(.set): return try result(of: type, arguments)
         default: throw PickleFault("an object of \(type.kind) is made, which no checkpoint does")
         }
@@ -129,7 +131,7 @@ extension PickleMachine {
     }
 
     /// Storage, offset, shape, strides and what is not needed: whether it was trained, hooks.
-    private func tensor(
+    private mutating func tensor(
         _ arguments: [PickleValue],
         _ global: PickleGlobal
     ) throws(PickleFault) -> PickleTensor {
@@ -141,6 +143,7 @@ extension PickleMachine {
                 "\(global.name): a storage, an offset, a shape and strides were expected"
             )
         }
+        try charge(shape.count + strides.count)
         return try PickleTensor(storage: storage, offset: offset, shape: shape, strides: strides)
     }
 
@@ -159,8 +162,8 @@ extension PickleMachine {
         _ arguments: [PickleValue],
         _ global: PickleGlobal
     ) throws(PickleFault) -> PickleValue {
-        guard let argument = arguments.first else { return make(.dictionary) }
-        if let items = items(argument, .dictionary) { return make(.dictionary, items) }
+        guard let argument = arguments.first else { return try make(.dictionary) }
+        if let items = items(argument, .dictionary) { return try make(.dictionary, items) }
         var members = [PickleValue]()
         for pair in items(argument, .list, .tuple) ?? [argument] {
             guard let parts = items(pair, .list, .tuple), parts.count == 2 else {
@@ -168,7 +171,7 @@ extension PickleMachine {
             }
             members += parts
         }
-        return make(.dictionary, members)
+        return try make(.dictionary, members)
     }
 
     /// The parts of a path; the first one may be the root.

@@ -22,28 +22,28 @@ extension PickleMachine {
         case .longBinput: try remember(Int(try integer(UInt32.self)))
         case .memoize: try remember(nil)
 
-        case .emptyTuple: stack.append(make(.tuple))
-        case .tuple: stack.append(make(.tuple, try popMarked()))
+        case .emptyTuple: stack.append(try make(.tuple))
+        case .tuple: stack.append(try make(.tuple, try popMarked()))
         case .tuple1: try makeTuple(1)
         case .tuple2: try makeTuple(2)
         case .tuple3: try makeTuple(3)
-        case .emptyList: stack.append(make(.list))
-        case .list: stack.append(make(.list, try popMarked()))
+        case .emptyList: stack.append(try make(.list))
+        case .list: stack.append(try make(.list, try popMarked()))
         case .append: try add([try pop()], to: .list)
         case .appends: try add(try popMarked(), to: .list)
-        case .emptyDict: stack.append(make(.dictionary))
+        case .emptyDict: stack.append(try make(.dictionary))
         case .dict:
             let items = try popMarked()
-            let dictionary = make(.dictionary)
+            let dictionary = try make(.dictionary)
             try extend(dictionary, [.dictionary], with: items)
             stack.append(dictionary)
         case .setitem:
             let value = try pop()
             try add([try pop(), value], to: .dictionary)
         case .setitems: try add(try popMarked(), to: .dictionary)
-        case .emptySet: stack.append(make(.set))
+        case .emptySet: stack.append(try make(.set))
         case .additems: try add(try popMarked(), to: .set)
-        case .frozenset: stack.append(make(.set, try popMarked()))
+        case .frozenset: stack.append(try make(.set, try popMarked()))
 
         case .global: stack.append(.global(try named(try line(), try line())))
         case .stackGlobal:
@@ -75,7 +75,7 @@ extension PickleMachine {
     private mutating func makeTuple(_ count: Int) throws(PickleFault) {
         var items = [PickleValue]()
         for _ in 0..<count { items.append(try pop()) }
-        stack.append(make(.tuple, items.reversed()))
+        stack.append(try make(.tuple, items.reversed()))
     }
 
     private mutating func add(

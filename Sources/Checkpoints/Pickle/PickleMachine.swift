@@ -17,6 +17,8 @@ struct PickleMachine {
     private var memo = [Int: PickleValue]()
     /// All lists, tuples, sets and dictionaries, by number.
     private(set) var containers = [PickleContainer]()
+    /// Values and characters that were put into containers and texts so far.
+    private var copied = 0
 
     /// Makes a machine.
     ///
@@ -132,7 +134,26 @@ struct PickleMachine {
         stack.append(value)
     }
 
-    mutating func make(_ kind: PickleContainer.Kind, _ items: [PickleValue] = []) -> PickleValue {
+    /// Counts values or characters that are put somewhere.
+    ///
+    /// What is remembered can be put into new containers again and again, a few bytes of the pickle
+    /// each time, and would fill the memory. A pickle that Python wrote has a byte of its own at
+    /// least for nearly all of it.
+    mutating func charge(_ number: Int) throws(PickleFault) {
+        copied += number
+        guard copied <= 4 * length + 100_000 else {
+            throw PickleFault(
+                "it repeats its parts without measure: \(copied) values and characters after "
+                    + "\(length) bytes"
+            )
+        }
+    }
+
+    mutating func make(
+        _ kind: PickleContainer.Kind,
+        _ items: [PickleValue] = []
+    ) throws(PickleFault) -> PickleValue {
+        try charge(items.count)
         containers.append(PickleContainer(kind: kind, items: items))
         return .container(containers.count - 1)
     }
@@ -149,6 +170,7 @@ struct PickleMachine {
         guard !containers[number].isDictionary || items.count.isMultiple(of: 2) else {
             throw PickleFault("a key of a dictionary has no value")
         }
+        try charge(items.count)
         containers[number].items += items
     }
 

@@ -5,7 +5,7 @@ import Torch
 ///
 /// Containers are numbers of the machine that made them: a pickle may nest containers deeply, and
 /// put one into itself.
-enum PickleValue {
+enum PickleValue: Equatable {
     case none
     case bool(Bool)
     case integer(Int)

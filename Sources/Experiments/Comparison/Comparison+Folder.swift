@@ -79,14 +79,7 @@ extension Comparison {
         let resolved = url.appendingPathComponent("grid.resolved.yaml")
         let text = try plan.grid.yaml()
         if (try? String(contentsOf: resolved, encoding: .utf8)) == text { return }
-        do {
-            try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-        } catch {
-            throw RunError(
-                .unusable,
-                "The folder \(url.path) cannot be made: \(error.localizedDescription)"
-            )
-        }
+        try OutputFolder.make(url)
         try AtomicFile.write(Data(text.utf8), to: resolved)
     }
 
@@ -258,7 +251,7 @@ extension Comparison {
             guard exists(link) else {
                 throw RunError(
                     .unusable,
-                    "The link \(link.path) cannot be made: \(error.localizedDescription)"
+                    "The link \(link.path) cannot be made: \(error.systemReason)"
                 )
             }
         }

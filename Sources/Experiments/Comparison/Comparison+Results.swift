@@ -30,9 +30,11 @@ struct CellProvenance: Codable, Sendable {
 }
 
 /// A result, with the cell that it belongs to.
-private struct CellResult: Encodable {
+private struct CellResult: Codable {
     let result: EvaluationResult
-    let cell: GridCell
+    let key: String
+    let variation: [String: String]
+    let unit: String?
     let distillation: DistillationCost?
     let provenance: CellProvenance?
 
@@ -40,42 +42,67 @@ private struct CellResult: Encodable {
         case cell, variation, unit, headline, distillation, provenance
     }
 
+    init(
+        _ result: EvaluationResult,
+        of cell: GridCell,
+        distillation: DistillationCost?,
+        provenance: CellProvenance?
+    ) {
+        self.result = result
+        (key, variation, unit) = (cell.key, cell.variation, cell.unit)
+        self.distillation = distillation
+        self.provenance = provenance
+    }
+
+    init(from decoder: any Decoder) throws {
+        result = try EvaluationResult(from: decoder)
+        let container = try decoder.container(keyedBy: Keys.self)
+        key = try container.decode(String.self, forKey: .cell)
+        variation = try container.decode([String: String].self, forKey: .variation)
+        unit = try container.decodeIfPresent(String.self, forKey: .unit)
+        distillation = try container.decodeIfPresent(DistillationCost.self, forKey: .distillation)
+        provenance = try container.decodeIfPresent(CellProvenance.self, forKey: .provenance)
+    }
+
     func encode(to encoder: any Encoder) throws {
         try result.encode(to: encoder)
         var container = encoder.container(keyedBy: Keys.self)
-        try container.encode(cell.key, forKey: .cell)
-        try container.encode(cell.variation, forKey: .variation)
-        try container.encode(cell.unit, forKey: .unit)
+        try container.encode(key, forKey: .cell)
+        try container.encode(variation, forKey: .variation)
+        try container.encodeIfPresent(unit, forKey: .unit)
         try container.encode(result.headline, forKey: .headline)
         try container.encodeIfPresent(distillation, forKey: .distillation)
         try container.encodeIfPresent(provenance, forKey: .provenance)
     }
 }
 
+/// Results of cells that the grid did once have and may have again.
+private struct OtherResults: Codable {
+    let results: [CellResult]
+    let shared: [UnitCosts]
+}
+
 /// What an earlier `comparison.json` tells that the folder may not hold any more.
 private struct KeptResults: Decodable {
-    struct Cell: Decodable {
-        let key: String
-        let result: EvaluationResult
-        let distillation: DistillationCost?
-        let provenance: CellProvenance?
+    let results: [CellResult]
+    let shared: [UnitCosts]
+    let others: OtherResults?
 
-        private enum Keys: String, CodingKey { case cell, distillation, provenance }
-
-        init(from decoder: any Decoder) throws {
-            result = try EvaluationResult(from: decoder)
-            let container = try decoder.container(keyedBy: Keys.self)
-            key = try container.decode(String.self, forKey: .cell)
-            distillation = try container.decodeIfPresent(
-                DistillationCost.self,
-                forKey: .distillation
-            )
-            provenance = try container.decodeIfPresent(CellProvenance.self, forKey: .provenance)
-        }
+    /// All results, those of other cells included.
+    var cells: [String: CellResult] {
+        Dictionary(
+            ((others?.results ?? []) + results).map { ($0.key, $0) },
+            uniquingKeysWith: { $1 }
+        )
     }
 
-    let results: [Cell]
-    let shared: [UnitCosts]
+    /// All costs, those of other units included.
+    var units: [String: UnitCosts] {
+        Dictionary(
+            ((others?.shared ?? []) + shared).map { ($0.unit, $0) },
+            uniquingKeysWith: { $1 }
+        )
+    }
 }
 
 /// `comparison.json`.
@@ -90,48 +117,44 @@ private struct ComparisonFile: Encodable {
     /// Keys of cells that nobody has computed yet.
     let missing: [String]
     let shared: [UnitCosts]
+    /// Nothing of this is in the tables.
+    let others: OtherResults?
 }
 
 extension Comparison {
     /// Writes `comparison.json` from what is finished.
     ///
-    /// A result that an earlier one holds stays in it until the cell is measured again: where only
-    /// results were kept, nothing of them is lost.
+    /// A result that an earlier one holds stays in it until the cell is measured again, also while the
+    /// grid does without the cell: where only results were kept, nothing of them is lost.
     public func gather() throws {
         try exclusively {
-            let kept = read("comparison.json", in: url, as: KeptResults.self)
-            let keptCells = Dictionary(
-                (kept?.results ?? []).map { ($0.key, $0) },
-                uniquingKeysWith: { $1 }
-            )
-            let keptCosts = Dictionary(
-                (kept?.shared ?? []).map { ($0.unit, $0.costs) },
-                uniquingKeysWith: { $1 }
-            )
+            let kept = try keptResults()
+            let keptCells = kept?.cells ?? [:]
+            let keptUnits = kept?.units ?? [:]
             let costs = plan.units.reduce(into: [String: [StageCost]]()) { costs, unit in
                 let own = self.costs(of: unit)
-                costs[unit.key] = own.isEmpty ? keptCosts[unit.key] ?? [] : own
+                costs[unit.key] = own.isEmpty ? keptUnits[unit.key]?.costs ?? [] : own
             }
             let results = plan.cells.compactMap { cell -> CellResult? in
                 let cost = distillationCost(of: cell, costs)
                 if let result = result(of: cell) {
                     return CellResult(
-                        result: result,
-                        cell: cell,
+                        result,
+                        of: cell,
                         distillation: cost,
                         provenance: provenance(of: cell)
                     )
                 }
                 guard let old = keptCells[cell.key], fits(old.result, cell) else { return nil }
                 return CellResult(
-                    result: old.result,
-                    cell: cell,
+                    old.result,
+                    of: cell,
                     distillation: cost ?? old.distillation,
                     provenance: old.provenance
                 )
             }
             let failed = plan.cells.compactMap(failure)
-            let known = Set(results.map(\.cell.key) + failed.map(\.cell))
+            let known = Set(results.map(\.key) + failed.map(\.cell))
             let file = ComparisonFile(
                 name: plan.grid.name,
                 distribution: plan.grid.distribution.features,
@@ -145,13 +168,58 @@ extension Comparison {
                         cells: plan.cells.count { uses(unit.key, from: $0.unit) },
                         costs: costs[unit.key] ?? []
                     )
-                }
+                },
+                others: others(keptCells, keptUnits)
             )
             try AtomicFile.write(
                 ReadableJSON.data(file),
                 to: url.appendingPathComponent("comparison.json")
             )
         }
+    }
+
+    /// What was kept of cells and units that the grid does without.
+    private func others(
+        _ cells: [String: CellResult],
+        _ units: [String: UnitCosts]
+    ) -> OtherResults? {
+        let ownCells = Set(plan.cells.map(\.key))
+        let ownUnits = Set(plan.units.map(\.key))
+        let results = cells.values.filter { !ownCells.contains($0.key) }
+        let shared = units.values.filter { !ownUnits.contains($0.unit) && !$0.costs.isEmpty }
+        guard !results.isEmpty else { return nil }
+        return OtherResults(
+            results: results.sorted { $0.key < $1.key },
+            shared: shared.sorted { $0.unit < $1.unit }
+        )
+    }
+
+    /// What an earlier `comparison.json` holds; nil if there is none.
+    ///
+    /// - Throws: `RunError` if it is damaged: some results may be nowhere else.
+    private func keptResults() throws -> KeptResults? {
+        let file = url.appendingPathComponent("comparison.json")
+        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+        do {
+            return try JSONDecoder().decode(KeptResults.self, from: Data(contentsOf: file))
+        } catch {
+            throw RunError(
+                .malformed,
+                "\(file.path) is damaged, and some results may be kept only in it. Restore it, or "
+                    + "move it away to go on without them."
+            )
+        }
+    }
+
+    /// Cells whose result stands in `comparison.json`, measured here or kept.
+    func cellsWithResults() -> Set<String> {
+        let kept = (try? keptResults())?.flatMap { $0 }?.cells ?? [:]
+        return Set(
+            plan.cells.filter { cell in
+                isFinished(cell) || kept[cell.key].map { fits($0.result, cell) } ?? false
+            }
+            .map(\.key)
+        )
     }
 
     /// Does something with the files that all processes write, one process at a time.

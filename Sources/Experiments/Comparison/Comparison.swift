@@ -28,7 +28,7 @@ public final class Comparison {
 
     /// What has become of a grid.
     public struct Summary: Sendable, Equatable {
-        /// Cells with a result.
+        /// Cells with a result, measured in this folder or kept in its `comparison.json`.
         public let finished: Int
         /// Cells that failed, with what went wrong.
         public let failed: [FailedCell]
@@ -193,7 +193,7 @@ public final class Comparison {
     public func summary() -> Summary {
         let failed = plan.cells.compactMap(failure)
         return Summary(
-            finished: plan.cells.count(where: isFinished),
+            finished: cellsWithResults().count,
             failed: failed,
             all: plan.cells.count
         )
@@ -258,7 +258,15 @@ public final class Comparison {
     /// Does the work of a unit, after that of the units it needs.
     private func prepare(_ unit: SharedUnit) throws {
         let mark = folder(of: unit).appendingPathComponent("unit.json")
-        guard !FileManager.default.fileExists(atPath: mark.path) else { return }
+        // Images that somebody has removed are made again.
+        let needed =
+            [mark]
+            + unit.images.map {
+                folder(of: unit).appendingPathComponent("\($0)/metadata.jsonl")
+            }
+        guard !needed.allSatisfy({ FileManager.default.fileExists(atPath: $0.path) }) else {
+            return
+        }
         if let error = failedUnits[unit.key] { throw error }
         for key in unit.needs {
             guard let needed = plan.unit(key) else { continue }

@@ -40,8 +40,12 @@ extension Grid {
                 guard let mapping = node.mapping else {
                     throw RecipeError("expected \(keys.joined(separator: ", ")).")
                 }
+                if try Recipe.isRecipe(node) {
+                    throw RecipeError("\(name) is a recipe, and no grid: `distill run` takes it.")
+                }
                 for (key, value) in mapping { try grid.set(key, to: value, name: name) }
             }
+            for override in overrides { try grid.requireEffect(of: SettingOverride(override)) }
             grid.recipe = try grid.recipe.changed(name: name, overrides: overrides)
             try grid.validate()
             _ = try GridPlan(grid)
@@ -49,71 +53,124 @@ extension Grid {
         } catch let error as RunError {
             throw error
         } catch let error as RecipeError {
-            let place = error.description.hasPrefix(name) ? "" : "\(name): "
-            throw RecipeError(place + error.description)
+            let text = error.description
+            let place = text.hasPrefix(name) || text.hasPrefix("--set ") ? "" : "\(name): "
+            throw RecipeError(place + text)
         } catch {
             return try StrictYAML.reporting(name) { throw error }
         }
     }
 
-    private static let keys = [
+    /// What a grid consists of.
+    static let keys = [
         "name", "recipe", "methods", "imagesPerClass", "networks", "epochs", "batchSize",
         "seeds", "vary", "distribution",
     ]
 
+    /// Whether a file is a grid, where a recipe was expected.
+    static func isGrid(_ file: Node?) -> Bool {
+        let found = Set(StrictYAML.names(file))
+        return !found.isDisjoint(with: ["recipe", "methods", "vary", "distribution"])
+            && found.isSubset(of: keys)
+    }
+
+    /// Makes sure that an override changes something: not what the grid itself has a list for.
+    private func requireEffect(of override: SettingOverride) throws(RecipeError) {
+        for path in override.leaves {
+            try GridPlan.requireFree(path, at: override.origin.name)
+            guard path == "evaluate.epochs" else { continue }
+            let isListed = networks.allSatisfy { network in
+                imagesPerClass.allSatisfy { epochs[network]?.number(imagesPerClass: $0) != nil }
+            }
+            guard !isListed else {
+                throw RecipeError(
+                    "\(override.origin.name): epochs of the grid sets them for every network: "
+                        + "change them there."
+                )
+            }
+        }
+    }
+
     private mutating func set(_ key: Node, to value: Node, name: String) throws {
-        func decoded<Value: Decodable>(
-            _ type: Value.Type,
-            expected: String = "a list, such as [a, b]."
-        ) throws -> Value {
+        let file = StrictYAML.Origin.file(name)
+        func decoded<Value: Decodable>(_ type: Value.Type, expected: String) throws -> Value {
             do {
                 return try YAMLDecoder().decode(type, from: value)
             } catch {
                 throw RecipeError(
-                    "\(name)\(StrictYAML.line(of: value)): \(key.string ?? ""): expected "
-                        + expected
+                    "\(file.place(of: value)): \(key.string ?? ""): expected \(expected), found "
+                        + "\(SettingFault.words(for: value))."
                 )
             }
         }
         switch key.string ?? "" {
-        case "name": self.name = try decoded(String.self, expected: "a name.")
+        case "name": self.name = try decoded(String.self, expected: "a name")
         case "recipe": recipe = try Grid.recipe(value, name: name)
-        case "methods": methods = try decoded([String].self)
-        case "imagesPerClass": imagesPerClass = try decoded([Int].self)
-        case "networks": networks = try decoded([String].self)
+        case "methods":
+            methods = try decoded(
+                [String].self,
+                expected: "a list of methods, such as [random, minimax]"
+            )
+        case "imagesPerClass":
+            imagesPerClass = try decoded(
+                [Int].self,
+                expected: "a list of whole numbers, such as [10, 50]"
+            )
+        case "networks":
+            networks = try decoded(
+                [String].self,
+                expected: "a list of networks, such as [convnet-3, resnet-18]"
+            )
         case "epochs":
             epochs = try decoded(
                 [String: Epochs].self,
                 expected: "networks with numbers, such as {resnet-18: 40}, or {resnet-18: {10: 40, "
-                    + "50: 20}} by images per class."
+                    + "50: 20}} by images per class"
             )
         case "batchSize":
             batchSize = try decoded(
                 [String: Int].self,
-                expected: "networks with numbers, such as {resnet-18: 16}."
+                expected: "networks with numbers, such as {resnet-18: 16}"
             )
-        case "seeds": seeds = try decoded([Int].self)
+        case "seeds":
+            seeds = try decoded(
+                [Int].self,
+                expected: "a list of whole numbers, such as [0, 1, 2]"
+            )
         case "vary": vary = try Grid.groups(value, name: name)
         case "distribution":
-            var tree = try Yams.compose(yaml: YAMLEncoder().encode(distribution)) ?? Node("")
-            try StrictYAML.merge(value, into: &tree, path: ["distribution"], name: name)
-            distribution = try YAMLDecoder().decode(Distribution.self, from: tree)
+            let usual = try Yams.compose(yaml: YAMLEncoder().encode(distribution)) ?? Node("")
+            var tree = usual
+            try StrictYAML.merge(value, into: &tree, path: ["distribution"], from: file)
+            distribution = try StrictYAML.decode(Distribution.self, from: tree, usual: usual) {
+                let path = StrictYAML.joined(["distribution"] + $0.path)
+                return "\(file.place(of: $0.node)): \(path)"
+            }
         default:
-            throw StrictYAML.unknown(
-                key.string ?? "?",
-                among: Grid.keys,
-                place: "\(name)\(StrictYAML.line(of: key))"
-            )
+            let settings = try StrictYAML.Settings(tree: Grid.allSettings())
+            throw settings.unknown([key.string ?? "?"], place: file.place(of: key))
         }
+    }
+
+    /// The keys, with the settings of the groups.
+    private static func allSettings() throws -> Node {
+        let groups = try [
+            "recipe": Recipe().yaml(), "distribution": YAMLEncoder().encode(Distribution()),
+        ]
+        let pairs: [(Node, Node)] = try keys.map { key in
+            let group = try groups[key].flatMap { try Yams.compose(yaml: $0) }
+            return (Node(key), group ?? Node(""))
+        }
+        return Node(pairs)
     }
 
     /// A path, or settings that are laid over the defaults or over the recipe that `from` names.
     private static func recipe(_ node: Node, name: String) throws -> Recipe {
         if let path = node.scalar?.string { return try recipe(at: path, name: name) }
+        let file = StrictYAML.Origin.file(name)
         guard var mapping = node.mapping else {
             throw RecipeError(
-                "\(name)\(StrictYAML.line(of: node)): recipe: expected the path of a recipe, or "
-                    + "settings."
+                "\(file.place(of: node)): recipe: expected the path of a recipe, or settings."
             )
         }
         var base = Recipe()
@@ -121,7 +178,24 @@ extension Grid {
             base = try recipe(at: from.string ?? "", name: name)
             mapping["from"] = nil
         }
+        if !isResolved(mapping) {
+            for leaf in StrictYAML.leaves(of: .mapping(mapping)) {
+                try GridPlan.requireFree(
+                    leaf.path,
+                    at: "\(file.place(of: leaf.node)): recipe.\(leaf.path)"
+                )
+            }
+        }
         return try base.changed(by: .mapping(mapping), path: ["recipe"], name: name)
+    }
+
+    /// Whether a recipe is one of `grid.resolved.yaml`, which says everything: its lists are those
+    /// of the recipe that it was made from, and mean nothing.
+    private static func isResolved(_ recipe: Node.Mapping) -> Bool {
+        Set(StrictYAML.names(.mapping(recipe))).isSuperset(of: [
+            "name", "seed", "data", "model", "pretrain", "finetune", "sample", "baselines",
+            "evaluate",
+        ])
     }
 
     private static func recipe(at path: String, name: String) throws -> Recipe {
@@ -134,20 +208,21 @@ extension Grid {
 
     /// One group, or a list of groups.
     private static func groups(_ node: Node, name: String) throws -> [[VariedOption]] {
+        let file = StrictYAML.Origin.file(name)
         let nodes = node.sequence.map(Array.init) ?? [node]
         return try nodes.map { group in
             guard let mapping = group.mapping else {
                 throw RecipeError(
-                    "\(name)\(StrictYAML.line(of: group)): vary: expected settings with lists of "
-                        + "values, such as sample.guidance: [1, 2, 4]."
+                    "\(file.place(of: group)): vary: expected settings with lists of values, such "
+                        + "as sample.guidance: [1, 2, 4]."
                 )
             }
             return try mapping.map { key, values in
                 let path = key.string ?? ""
                 guard let list = values.sequence, !list.isEmpty else {
                     throw RecipeError(
-                        "\(name)\(StrictYAML.line(of: values)): vary.\(path): expected a list of "
-                            + "values, such as [0.001, 0.002]."
+                        "\(file.place(of: values)): vary.\(path): expected a list of values, such "
+                            + "as [0.001, 0.002]."
                     )
                 }
                 return VariedOption(

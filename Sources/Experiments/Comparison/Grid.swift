@@ -88,6 +88,7 @@ public struct Grid: Sendable, Equatable {
         func require(_ isValid: Bool, _ message: String) throws(RecipeError) {
             if !isValid { throw RecipeError(message) }
         }
+        try FolderName.require(name)
         try require(
             !methods.isEmpty && Set(methods).count == methods.count,
             "methods is \(methods): expected one or more different methods."

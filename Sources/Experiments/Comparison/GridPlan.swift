@@ -41,7 +41,7 @@ public struct GridPlan: Sendable {
     public init(_ grid: Grid) throws {
         self.grid = grid
         let paths = Set(grid.vary.joined().map(\.path))
-        for path in paths { try GridPlan.requireFree(path) }
+        for path in paths { try GridPlan.requireVariable(path) }
         let variation = Variation(paths: paths, base: grid.recipe)
         let values = try variation.values(of: grid.recipe)
         base = values
@@ -108,29 +108,48 @@ public struct GridPlan: Sendable {
                     option.values.map { chosen + ["\(option.path)=\($0)"] }
                 }
             }
-            return try combinations.map { try grid.recipe.changed(name: "vary", overrides: $0) }
+            return try combinations.map {
+                try grid.recipe.changed(name: "vary", overrides: $0, option: "vary.")
+            }
         }
     }
 
-    /// What the grid lists itself cannot be varied as an option.
-    private static func requireFree(_ path: String) throws {
+    /// Makes sure that a setting can be varied.
+    private static func requireVariable(_ path: String) throws(RecipeError) {
+        let place = "vary.\(path)"
+        try requireFree(path, at: place)
+        if path.hasPrefix("data.") {
+            throw RecipeError(
+                "\(place): results are only comparable on the same data; make a grid of its own."
+            )
+        }
+    }
+
+    /// Makes sure that a setting of the recipe means something in a grid: what the grid lists itself
+    /// can be neither set nor varied as a setting.
+    ///
+    /// - Parameters:
+    ///   - path: The setting.
+    ///   - place: Where it is set, for messages.
+    /// - Throws: `RecipeError` that names the key of the grid.
+    static func requireFree(_ path: String, at place: String) throws(RecipeError) {
         let lists = [
             "evaluate.networks": "networks", "evaluate.seeds": "seeds",
             "sample.imagesPerClass": "imagesPerClass", "evaluate.imagesPerClass": "imagesPerClass",
             "baselines": "methods",
         ]
         if let list = lists[path] {
-            throw RecipeError("vary.\(path): list the values under \(list) of the grid instead.")
+            throw RecipeError("\(place): list the values under \(list) of the grid instead.")
         }
         if path == "evaluate.floatImages" {
             throw RecipeError(
-                "vary.\(path): a cell has one result, that of the stored images; `distill run` tests "
+                "\(place): a cell has one result, that of the stored images; `distill run` tests "
                     + "both."
             )
         }
-        if path == "name" || path.hasPrefix("data.") {
+        if path == "name" {
             throw RecipeError(
-                "vary.\(path): results are only comparable on the same data; make a grid of its own."
+                "\(place): a comparison is called by name of the grid; --output names its folder."
             )
         }
     }

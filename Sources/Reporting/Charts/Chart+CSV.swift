@@ -53,12 +53,12 @@ extension Chart {
             if columns.size != nil { header.append("\(series.name), \(sizeTitle)") }
             if columns.label != nil { header.append("\(series.name), label") }
         }
-        var lines = [header.map(Self.quoted).joined(separator: ",")]
+        var lines = [header.map(CSV.quoted).joined(separator: ",")]
 
         for row in rows {
             var fields = [
                 x.categories.isEmpty
-                    ? Self.digits(row.position) : Self.quoted(x.categories[Int(row.position)])
+                    ? Self.digits(row.position) : CSV.quoted(x.categories[Int(row.position)])
             ]
             for (point, columns) in zip(row.points, columns) {
                 fields.append(Self.digits(point?.y))
@@ -68,7 +68,7 @@ extension Chart {
                     fields.append(Self.digits(index < samples.count ? samples[index] : nil))
                 }
                 if columns.size != nil { fields.append(Self.digits(point?.size)) }
-                if columns.label != nil { fields.append(Self.quoted(point?.label ?? "")) }
+                if columns.label != nil { fields.append(CSV.quoted(point?.label ?? "")) }
             }
             lines.append(fields.joined(separator: ","))
         }
@@ -101,11 +101,5 @@ extension Chart {
 
     private static func digits(_ value: Double?) -> String {
         value.map(Words.number) ?? ""
-    }
-
-    /// Quotes a field that a CSV reader would otherwise split.
-    private static func quoted(_ field: String) -> String {
-        guard field.contains(where: { ",\"\n\r".contains($0) }) else { return field }
-        return "\"" + field.replacing("\"", with: "\"\"") + "\""
     }
 }

@@ -135,11 +135,15 @@ extension Chart {
 
     /// The value of each bar, above its whisker and circles.
     private func valueMark(_ index: Int, _ columns: Columns) -> String {
+        let value = "$\(columns.value)"
+        // An empty field, of a mean over fewer seeds than others, would undo the whole label.
+        func known(_ column: Int, _ top: String) -> String {
+            "(valid(\(column)) ? \(top) : \(value))"
+        }
         let tops =
-            ["$\(columns.value)"]
-            + [columns.deviation.map { "$\(columns.value) + $\($0)" }].compactMap { $0 }
-            + columns.samples.map { "$\($0)" }
-        let top = tops.dropFirst().reduce(tops[0]) { "larger(\($0), \($1))" }
+            [columns.deviation.map { known($0, "\(value) + $\($0)") }].compactMap { $0 }
+            + columns.samples.map { known($0, "$\($0)") }
+        let top = tops.reduce(value) { "larger(\($0), \($1))" }
         return "'\(name).csv' skip 1 using \(position(index)):(\(top))"
             + ":(sprintf('%.1f', $\(columns.value))) with labels offset 0,0.7 font ',11' notitle"
     }

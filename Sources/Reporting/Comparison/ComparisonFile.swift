@@ -116,6 +116,8 @@ package struct ComparisonGroup: Sendable {
     }
 
     package var spread = Spread.seeds
+    /// Draws whose mean is over fewer networks than that of others in the grid.
+    package var incompleteDraws = 0
     package var method: Method
     package var imagesPerClass: Int
     package var network: String
@@ -209,8 +211,10 @@ package struct ComparisonGroup: Sendable {
                 merged.append((own, [group]))
             }
         }
+        let most = groups.map(\.values.count).max() ?? 0
         return merged.map { group, draws in
             var group = group
+            group.incompleteDraws = draws.count { $0.values.count < most }
             group.seeds = draws.map { draw in
                 Int(draw.variation[ComparisonFile.drawPath] ?? usual) ?? 0
             }

@@ -1,5 +1,4 @@
 import Foundation
-import Mustache
 
 /// The page of a comparison, ready for its template, which reads the stored properties by name.
 struct ComparisonPage {
@@ -19,6 +18,8 @@ struct ComparisonPage {
 
         var title: String
         var note: String
+        /// What its marks mean; empty where it is what the table before it says.
+        var legend: String
         var leads: [String]
         var methods: [String]
         var rows: [Row]
@@ -69,7 +70,6 @@ struct ComparisonPage {
     var findings: [String]
     var gaps: [String]
     var tables: [Table]
-    var legend: String
     var figures: [FigureGroupView]
     var hasFigures: Bool
     var gallery: GallerySection?
@@ -103,8 +103,11 @@ struct ComparisonPage {
         styleSheet = StyleSheet.css
         findings = tables.flatMap { ComparisonFindings.sentences($0.table) }
         gaps = Self.gaps(file, figures) + reasons
-        self.tables = tables.map { Self.table($0.title, $0.table) }
-        legend = tables.first.map { ComparisonText.legend($0.table) } ?? ""
+        let legends = tables.map { ComparisonText.legend($0.table) }
+        self.tables = zip(tables, legends).enumerated().map { place, item in
+            let isRepeated = place > 0 && legends[place - 1] == item.1
+            return Self.table(item.0.title, item.0.table, legend: isRepeated ? "" : item.1)
+        }
         self.figures = figures
         hasFigures = !figures.isEmpty
         self.gallery = gallery
@@ -131,10 +134,11 @@ struct ComparisonPage {
         rebuildCommand = "distill report \(path)"
     }
 
-    private static func table(_ title: String, _ table: ComparisonTable) -> Table {
+    private static func table(_ title: String, _ table: ComparisonTable, legend: String) -> Table {
         Table(
             title: title,
             note: table.note,
+            legend: legend,
             leads: ["Images per class", "Network"] + (table.hasSettings ? ["Settings"] : []),
             methods: table.methods.map(\.shortName),
             rows: table.rows.map { row in
@@ -234,20 +238,14 @@ struct ComparisonPage {
         }
         let failure = figures.flatMap(\.figures).compactMap(\.failure).first
         if let failure {
-            gaps.append(
-                "\(failure) The numbers are in the folder figures. Install gnuplot (Debian: apt-get "
-                    + "install gnuplot-nox) and rebuild this page."
-            )
+            let remedy =
+                failure == FigureWriter.notInstalled
+                ? " Install it (Debian: apt-get install gnuplot-nox) and rebuild this page." : ""
+            gaps.append("\(failure) The numbers are in the folder figures.\(remedy)")
         }
         return gaps
     }
 
     /// The page as text.
-    func html() throws -> String {
-        var library = MustacheLibrary()
-        for (name, template) in Templates.all {
-            try library.register(template, named: name)
-        }
-        return library.render(self, withTemplate: "comparison") ?? ""
-    }
+    func html() throws -> String { try Templates.render(self, with: "comparison") }
 }

@@ -26,10 +26,15 @@ package struct ComparisonTable: Sendable {
             return group.deviation.map { "\(mean) ± \(Words.points($0))" } ?? mean
         }
 
-        /// "(1 of 3)" behind a mean of fewer values than others of its table; else nothing.
+        /// "(1 of 3)" behind a mean of fewer values than others of its table, "(1 incomplete)" where
+        /// networks of a draw are still to come; else nothing.
         package func remark(outOf most: Int) -> String {
             let count = group.values.count
-            return count < most ? " (\(count) of \(most))" : ""
+            let parts = [
+                count < most ? "\(count) of \(most)" : nil,
+                group.incompleteDraws > 0 ? "\(group.incompleteDraws) incomplete" : nil,
+            ].compactMap { $0 }
+            return parts.isEmpty ? "" : " (\(parts.joined(separator: ", ")))"
         }
     }
 

@@ -7,7 +7,7 @@ package enum ComparisonText {
     package static func legend(_ table: ComparisonTable) -> String {
         let count = table.mostValues
         let isEqual = table.rows.flatMap(\.entries).allSatisfy {
-            $0.map { $0.group.values.count == count } ?? true
+            $0.map { $0.group.values.count == count && $0.group.incompleteDraws == 0 } ?? true
         }
         return """
             Mean accuracy on the test set in percent \(Names.epoch(table.selections)), ± the sample standard deviation \
@@ -97,7 +97,7 @@ package enum ComparisonText {
                 "seeds", "mean", "sampleDeviation", "values", "bestEpochMean", "comparedWith",
                 "verdict", "welch", "paired", "distillationSeconds", "distillationMemoryBytes",
                 "evaluationSeconds",
-            ]).map(quoted).joined(separator: ",")
+            ]).map(CSV.quoted).joined(separator: ",")
         ]
         for table in tables {
             for entry in table.rows.flatMap(\.entries).compactMap({ $0 }) {
@@ -119,18 +119,13 @@ package enum ComparisonText {
                     group.distillation.map { digits($0.seconds) } ?? "",
                     group.distillation?.peakMemoryBytes.map(digits) ?? "", digits(group.seconds),
                 ]
-                lines.append(fields.map(quoted).joined(separator: ","))
+                lines.append(fields.map(CSV.quoted).joined(separator: ","))
             }
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
     private static func digits(_ value: Double) -> String { Words.number(value) }
-
-    private static func quoted(_ field: String) -> String {
-        guard field.contains(where: { ",\"\n\r".contains($0) }) else { return field }
-        return "\"" + field.replacing("\"", with: "\"\"") + "\""
-    }
 
     private static func escapedMarkdown(_ text: String) -> String {
         text.replacing("|", with: "\\|").replacing("_", with: "\\_")

@@ -1,21 +1,23 @@
 /// Figures of accuracies: bars of the last ones, and curves over the epochs of training.
 enum AccuracyFigures {
-    /// Results that may be compared: same network, protocol and number of epochs.
+    /// Results that may be compared: same network, protocol, number of epochs and test images.
     struct Group {
         var network: String
         var protocolName: String?
         var epochs: Int?
+        var testSet: String?
         var imagesPerClass: [Int]
         var results: [AccuracyResult]
     }
 
-    /// Results by network, protocol and epochs, in the order of the file.
+    /// Results that may be compared with each other, in the order of the file.
     static func groups(_ results: [AccuracyResult]) -> [Group] {
         var groups: [Group] = []
         for result in results {
+            let testSet = result.test?.fingerprint ?? result.test?.path
             let index = groups.firstIndex {
                 $0.network == result.network && $0.protocolName == result.protocolName
-                    && $0.epochs == result.epochs
+                    && $0.epochs == result.epochs && $0.testSet == testSet
             }
             if let index {
                 groups[index].results.append(result)
@@ -25,6 +27,7 @@ enum AccuracyFigures {
                         network: result.network,
                         protocolName: result.protocolName,
                         epochs: result.epochs,
+                        testSet: testSet,
                         imagesPerClass: [],
                         results: [result]
                     )
@@ -42,7 +45,7 @@ enum AccuracyFigures {
     static func bars(_ results: [AccuracyResult]) -> [Chart] {
         let groups = groups(results)
         return groups.enumerated().map { index, group in
-            // The same network under another protocol needs a name of its own.
+            // The same network under another protocol, or on another test set, needs a name of its own.
             let earlier = groups[..<index].filter { $0.network == group.network }.count
             let suffix = earlier > 0 ? "-\(earlier + 1)" : ""
             return bars(group, name: "accuracy-\(group.network)\(suffix)")
@@ -178,11 +181,11 @@ enum AccuracyFigures {
             epoch,
             records in
             let values = records.compactMap { $0["testAccuracy"] }.map { $0 * 100 }
-            let mean = values.reduce(0, +) / Double(values.count)
-            let squares = values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +)
-            let deviation =
-                values.count > 1 ? (squares / Double(values.count - 1)).squareRoot() : nil
-            return Chart.Point(epoch, mean, deviation: deviation)
+            return Chart.Point(
+                epoch,
+                values.reduce(0, +) / Double(values.count),
+                deviation: Significance.deviation(values)
+            )
         }
     }
 }

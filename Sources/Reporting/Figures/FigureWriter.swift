@@ -7,6 +7,9 @@ struct FigureWriter {
     /// The program that draws, where it is installed.
     var gnuplot: Gnuplot?
 
+    /// What a page says of figures that nobody could draw.
+    static let notInstalled = "Not drawn, since gnuplot is not installed."
+
     /// Writes a chart's numbers and script, draws it, and returns it as the page shows it.
     ///
     /// A picture that cannot be drawn is no error: the page says why it is not there.
@@ -24,7 +27,7 @@ struct FigureWriter {
             data: "\(folder.lastPathComponent)/\(chart.name).csv"
         )
         guard let gnuplot else {
-            view.failure = "Not drawn, since gnuplot is not installed."
+            view.failure = Self.notInstalled
             return view
         }
         do {

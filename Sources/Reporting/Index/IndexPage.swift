@@ -140,9 +140,7 @@ struct IndexPage {
         namesEpoch: Bool
     ) -> (block: Block, chart: Chart?) {
         let methods = Set(results.map { Method($0.result.method) }).sorted()
-        let names = results.map(\.run).reduce(into: [String]()) {
-            if !$0.contains($1) { $0.append($1) }
-        }
+        let names = results.map(\.run).withoutRepetitions
         func result(_ run: String, _ method: Method) -> AccuracyResult? {
             results.last { $0.run == run && $0.result.method == method.id }?.result
         }

@@ -1,5 +1,4 @@
 import Foundation
-import Mustache
 
 /// The page that compares the runs in a folder: `index.html`.
 public struct RunIndex: Sendable {
@@ -53,6 +52,7 @@ public struct RunIndex: Sendable {
     package func write(gnuplot: Gnuplot?) throws -> URL {
         let writer = FigureWriter(folder: url.appending(path: "figures"), gnuplot: gnuplot)
         let blocks = IndexPage.blocks(runs)
+        try writer.removeAll(but: Set(blocks.compactMap(\.chart).map(\.name)))
         let page = IndexPage(
             url: url,
             runs: runs,
@@ -61,10 +61,8 @@ public struct RunIndex: Sendable {
             figures: try blocks.compactMap(\.chart).map(writer.view),
             problems: problems
         )
-        var library = MustacheLibrary()
-        for (name, template) in Templates.all { try library.register(template, named: name) }
         let file = url.appending(path: "index.html")
-        try FigureWriter.write(library.render(page, withTemplate: "index") ?? "", to: file)
+        try FigureWriter.write(Templates.render(page, with: "index"), to: file)
         return file
     }
 }

@@ -5,7 +5,7 @@ struct AccuracySection {
         var last: String
         /// At the epochs that training images held back have chosen; empty if none were.
         var selected: String
-        /// Which of its numbers is the highest of those that count, or within the deviations of it.
+        /// Which of its numbers is the highest of those that count, or not to be told from it.
         var isBestLast: Bool
         var isBestSelected: Bool
         var isBestBest: Bool
@@ -39,19 +39,26 @@ struct AccuracySection {
             ? "Compare methods by the accuracy after the last epoch."
             : "By the recipe, the accuracies that count are those \(Names.epoch(selections)): they are "
                 + "the ones in bold and in the figures."
-        blocks = AccuracyFigures.groups(results).flatMap { group in
+        let groups = AccuracyFigures.groups(results)
+        let areSeveral = Set(groups.map(\.testSet)).count > 1
+        blocks = groups.flatMap { group in
             group.imagesPerClass.map { count in
                 Self.block(
                     group.results.filter { $0.imagesPerClass == count }
                         .sorted(by: AccuracyResult.precedes),
-                    own: own
+                    own: own,
+                    namesTestSet: areSeveral
                 )
             }
         }
     }
 
     /// Results that differ in nothing but the method.
-    private static func block(_ results: [AccuracyResult], own: String) -> Block {
+    private static func block(
+        _ results: [AccuracyResult],
+        own: String,
+        namesTestSet: Bool
+    ) -> Block {
         var parts: [String] = []
         if let first = results.first {
             parts.append(Names.network(first.network))
@@ -60,7 +67,8 @@ struct AccuracySection {
             if let epochs = first.epochs { parts.append(Words.count(epochs, "epoch")) }
         }
         if let images = results.compactMap(\.test?.images).first {
-            parts.append(Words.count(images, "test image"))
+            let path = namesTestSet ? results.compactMap(\.test?.path).first : nil
+            parts.append(Words.count(images, "test image") + (path.map { " of \($0)" } ?? ""))
         }
         let seeds = Set(results.map { self.seeds($0) })
         let areShared = seeds.count == 1
@@ -102,8 +110,8 @@ struct AccuracySection {
             return false
         }
         switch Comparison(top.counting, result.counting) {
-        case .withinDeviations: return true
-        case .unknownDeviation(let difference): return difference == 0
+        case .withinNoise: return true
+        case .unknownSpread(let difference): return difference == 0
         case .higher, .lower: return false
         }
     }

@@ -36,10 +36,9 @@ extension Templates {
         </section>
         <section id="tables" aria-labelledby="tables-heading">
         <h2 id="tables-heading">Tables</h2>
-        <p class="remark">{{legend}}</p>
         {{#tables}}
         <h3>{{title}}</h3>
-        <p class="remark">{{note}}</p>
+        <p class="remark">{{note}}{{^empty(legend)}} {{legend}}{{/empty(legend)}}</p>
         <div class="scroll" role="region" aria-label="{{title}}" tabindex="0">
         <table{{#isWide}} class="dense"{{/isWide}} aria-label="{{title}}">
         <thead>

@@ -1,5 +1,4 @@
 import Foundation
-import Mustache
 
 /// The whole page: every section with its numbers, ready for the templates.
 ///
@@ -23,14 +22,15 @@ struct Page {
         styleSheet = StyleSheet.css
 
         let writer = FigureWriter(folder: run.url.appending(path: "figures"), gnuplot: gnuplot)
-        accuracy = AccuracySection(
-            run,
-            figures: try AccuracyFigures.bars(run.results?.results ?? []).map(writer.view)
-        )
-        gallery = try GallerySection(run.gallery)
+        let bars = AccuracyFigures.bars(run.results?.results ?? [])
         let log = run.metrics ?? MetricsLog()
         let groups =
             TrainingFigures.groups(log) + [AccuracyFigures.curves(log)].compactMap { $0 }
+        try writer.removeAll(
+            but: Set((bars + groups.flatMap { $0.charts + $0.details }).map(\.name))
+        )
+        accuracy = AccuracySection(run, figures: try bars.map(writer.view))
+        gallery = try GallerySection(run.gallery)
         curves = try groups.map { group in
             FigureGroupView(
                 title: group.title,
@@ -105,11 +105,5 @@ struct Page {
     }
 
     /// The page as text.
-    func html() throws -> String {
-        var library = MustacheLibrary()
-        for (name, template) in Templates.all {
-            try library.register(template, named: name)
-        }
-        return library.render(self, withTemplate: "page") ?? ""
-    }
+    func html() throws -> String { try Templates.render(self, with: "page") }
 }

@@ -45,8 +45,8 @@ struct SummarySection {
                 """
                 Accuracies are those \(Names.epoch(selections)), on images that were not used for \
                 training. ± is the sample standard deviation over the training seeds. Two methods \
-                are called different only if their means differ by more than the sum of their \
-                standard deviations.
+                are called different only if Welch's test over the seeds finds a difference \
+                (p < 0.05; no correction for many comparisons).
                 """
             )
         }
@@ -109,20 +109,20 @@ struct SummarySection {
             switch comparison {
             case .higher(let by): above.append("\(other) (by \(Words.points(by)))")
             case .lower(let by): below.append("\(other) (by \(Words.points(by)))")
-            case .withinDeviations: equal.append(other)
-            case .unknownDeviation: unknown.append(other)
+            case .withinNoise: equal.append(other)
+            case .unknownSpread: unknown.append(other)
             }
         }
         return [
             above.isEmpty
                 ? nil
-                : "\(name) is above \(Words.list(above)), in percentage points, each time by more than the sum of the two standard deviations.",
+                : "\(name) is above \(Words.list(above)), in percentage points, each time by more than the seeds explain (Welch's test, p < 0.05).",
             below.isEmpty
                 ? nil
-                : "\(name) is below \(Words.list(below)), in percentage points, each time by more than the sum of the two standard deviations.",
+                : "\(name) is below \(Words.list(below)), in percentage points, each time by more than the seeds explain (Welch's test, p < 0.05).",
             equal.isEmpty
                 ? nil
-                : "Between \(name) and \(Words.list(equal)), the differences are within the sum of the two standard deviations: none is shown to be better.",
+                : "Between \(name) and \(Words.list(equal)), the differences may be due to the seeds (p ≥ 0.05): none is shown to be better.",
             unknown.isEmpty
                 ? nil
                 : "For \(Words.list(unknown)), a single seed leaves the spread unknown, so differences may be due to chance.",

@@ -1,3 +1,5 @@
+import Mustache
+
 /// The mustache templates of the page, by the names they include each other with.
 ///
 /// They are part of the program, so that an installed one needs no other files. An included
@@ -10,6 +12,22 @@ enum Templates {
         "provenance": provenance,
         "comparison": comparison, "index": index,
     ]
+
+    /// A page as text.
+    ///
+    /// - Parameters:
+    ///   - page: What the template reads by name.
+    ///   - name: The template.
+    /// - Returns: HTML.
+    /// - Throws: The fault of a template.
+    static func render(_ page: Any, with name: String) throws -> String {
+        var library = MustacheLibrary()
+        for (name, template) in all { try library.register(template, named: name) }
+        guard let text = library.render(page, withTemplate: name) else {
+            preconditionFailure("Templates: there is none of the name \(name).")
+        }
+        return text
+    }
 
     /// What stands in the head of every page.
     ///
@@ -126,7 +144,7 @@ enum Templates {
     private static let accuracy = """
         <section id="accuracy" aria-labelledby="accuracy-heading">
         <h2 id="accuracy-heading">Accuracy</h2>
-        <p class="remark" id="accuracy-caption">Test accuracy, in percent, of networks trained from scratch on each method's images: mean ± sample standard deviation over the seeds. Bold: the highest mean, and those that differ from it by no more than the sum of the two standard deviations.</p>
+        <p class="remark" id="accuracy-caption">Test accuracy, in percent, of networks trained from scratch on each method's images: mean ± sample standard deviation over the seeds. Bold: the highest mean, and those that Welch's test over the seeds cannot tell from it (p ≥ 0.05).</p>
         <div class="scroll" role="region" aria-labelledby="accuracy-heading" tabindex="0">
         <table aria-labelledby="accuracy-caption">
         <thead>

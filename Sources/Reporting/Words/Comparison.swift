@@ -1,25 +1,24 @@
-/// Whether one accuracy differs from another by more than the spread over seeds explains.
-///
-/// Two accuracies differ beyond the deviations when the difference of their means is larger than
-/// the sum of their sample deviations, so that the intervals "mean ± deviation" do not touch.
+/// Whether one accuracy differs from another by more than the seeds explain, by Welch's test.
 package enum Comparison: Equatable, Sendable {
-    /// The first is higher by this fraction, more than both deviations together.
+    /// The first is higher by this fraction, and chance is an unlikely reason.
     case higher(by: Double)
-    /// The first is lower by this fraction, more than both deviations together.
+    /// The first is lower by this fraction, and chance is an unlikely reason.
     case lower(by: Double)
-    /// The difference (first minus second) is no larger than both deviations together.
-    case withinDeviations(difference: Double)
+    /// The difference (first minus second) may be due to the seeds.
+    case withinNoise(difference: Double)
     /// One of the two has a single seed, so its spread is not known.
-    case unknownDeviation(difference: Double)
+    case unknownSpread(difference: Double)
 
     package init(_ first: AccuracyResult.Accuracy, _ second: AccuracyResult.Accuracy) {
         let difference = first.mean - second.mean
-        guard let spread = first.deviation, let otherSpread = second.deviation else {
-            self = .unknownDeviation(difference: difference)
+        guard min(first.values.count, second.values.count) > 1 else {
+            self = .unknownSpread(difference: difference)
             return
         }
-        if abs(difference) <= spread + otherSpread {
-            self = .withinDeviations(difference: difference)
+        // Without any spread on both sides no seed explains the difference.
+        let probability = Significance.welch(first.values, second.values) ?? 0
+        if probability >= Significance.level {
+            self = .withinNoise(difference: difference)
         } else {
             self = difference > 0 ? .higher(by: difference) : .lower(by: -difference)
         }
@@ -33,14 +32,14 @@ package enum Comparison: Equatable, Sendable {
         switch self {
         case .higher(let difference):
             return
-                "\(first) is \(points(difference)) above \(second), more than the sum of their standard deviations."
+                "\(first) is \(points(difference)) above \(second), more than the seeds explain (Welch's test, p < 0.05)."
         case .lower(let difference):
             return
-                "\(first) is \(points(difference)) below \(second), more than the sum of their standard deviations."
-        case .withinDeviations(let difference):
+                "\(first) is \(points(difference)) below \(second), more than the seeds explain (Welch's test, p < 0.05)."
+        case .withinNoise(let difference):
             return
-                "The difference of \(points(difference)) between \(first) and \(second) is within the sum of their standard deviations: neither is shown to be better."
-        case .unknownDeviation(let difference):
+                "The difference of \(points(difference)) between \(first) and \(second) may be due to the seeds (Welch's test, p ≥ 0.05): neither is shown to be better."
+        case .unknownSpread(let difference):
             let relation = difference < 0 ? "below" : "above"
             return
                 "\(first) is \(points(difference)) \(relation) \(second), but with a single seed the spread is unknown, so this may be due to chance."

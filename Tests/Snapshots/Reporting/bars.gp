@@ -21,7 +21,7 @@ plot 'accuracy.csv' skip 1 using 0:2:(0.5704):(word(colors, int($0) + 1) + 0) wi
     'accuracy.csv' skip 1 using ($0 + 0.1333):4 with points pointtype 6 pointsize 0.45 linewidth 2 linecolor rgb 'black' notitle, \
     'accuracy.csv' skip 1 using ($0 + 0.2263):5 with points pointtype 6 pointsize 0.45 linewidth 2 linecolor rgb 'black' notitle, \
     'accuracy.csv' skip 1 using 0:($2 - $3):(0):(2 * $3) with vectors heads size graph 0.012,90 fixed linewidth 1.5 linecolor rgb 'black' notitle, \
-    'accuracy.csv' skip 1 using 0:(larger(larger(larger($2, $2 + $3), $4), $5)):(sprintf('%.1f', $2)) with labels offset 0,0.7 font ',11' notitle, \
+    'accuracy.csv' skip 1 using 0:(larger(larger(larger($2, (valid(3) ? $2 + $3 : $2)), (valid(4) ? $4 : $2)), (valid(5) ? $5 : $2))):(sprintf('%.1f', $2)) with labels offset 0,0.7 font ',11' notitle, \
     10 with lines dashtype 2 linewidth 1.5 linecolor rgb '#808080' title 'guessing'
 if (strstrt(GPVAL_TERMINALS, 'pdfcairo') > 0) {
     set terminal pdfcairo size 5in,3.13in noenhanced font 'sans-serif,10'
