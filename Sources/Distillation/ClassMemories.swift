@@ -115,7 +115,12 @@ package final class ClassMemories {
             let key = name.dropLast(".position".count)
             guard let label = Int(key), let rows = state["\(key).rows"],
                 let norms = state["\(key).reciprocal_norms"]
-            else { continue }
+            else {
+                throw StateMismatchError(
+                    subject: "the memories",
+                    missing: ["\(key).rows or \(key).reciprocal_norms"]
+                )
+            }
             let ring = makeRing()
             guard rows.shape == ring.rows.shape, norms.shape == ring.reciprocalNorms.shape else {
                 throw StateMismatchError(

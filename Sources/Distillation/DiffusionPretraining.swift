@@ -188,6 +188,6 @@ public final class DiffusionPretraining {
         try model.load(state.removingPrefix("model."))
         try average.load(state.removingPrefix("ema."))
         try optimizer.load(state.removingPrefix("optimizer."))
-        step = Int(state["step"]?.item ?? 0)
+        step = try state.step()
     }
 }

@@ -137,6 +137,19 @@ public struct SyntheticImages {
     }
 }
 
+extension StateDictionary {
+    /// The number of steps made that a checkpoint tells.
+    ///
+    /// - Throws: `StateMismatchError` if it tells none: with 0 in its place a method would begin anew
+    ///   on values that are not those of the start.
+    func step() throws(StateMismatchError) -> Int {
+        guard let step = self["step"] else {
+            throw StateMismatchError(subject: "a checkpoint", missing: ["step"])
+        }
+        return Int(step.item)
+    }
+}
+
 /// Makes sure that settings are not below what makes sense.
 ///
 /// - Parameters:

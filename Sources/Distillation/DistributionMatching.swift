@@ -150,6 +150,6 @@ public final class DistributionMatching: DistillationMethod {
     /// Restores what `checkpoint()` returned.
     public func restore(_ state: StateDictionary) throws(StateMismatchError) {
         try surrogate.load(state)
-        step = Int(state["step"]?.item ?? 0)
+        step = try state.step()
     }
 }

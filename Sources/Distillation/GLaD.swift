@@ -257,6 +257,6 @@ public final class GLaD: DistillationMethod {
         try OptimizedImages.copy(state, into: optimized, of: "the latents of \(name)")
         for optimizer in optimizers { try optimizer.load(state.removingPrefix("optimizer.")) }
         try objective.restore(state.removingPrefix("objective."))
-        step = Int(state["step"]?.item ?? 0)
+        step = try state.step()
     }
 }

@@ -341,7 +341,7 @@ public final class IDC: DistillationMethod {
     /// - Parameter state: A checkpoint of the same settings and training set.
     /// - Throws: `StateMismatchError` if it does not fit.
     public func restore(_ state: StateDictionary) throws(StateMismatchError) {
-        let step = Int(state["step"]?.item ?? 0)
+        let step = try state.step()
         try trainer.restore(state.removingPrefix("network."))
         try stored.load(state)
         self.step = step

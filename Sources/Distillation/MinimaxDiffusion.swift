@@ -262,6 +262,6 @@ public final class MinimaxDiffusion {
         try average.load(state.removingPrefix("ema."))
         try optimizer.load(state.removingPrefix("optimizer."))
         try memories.load(state.removingPrefix("memory."))
-        step = Int(state["step"]?.item ?? 0)
+        step = try state.step()
     }
 }

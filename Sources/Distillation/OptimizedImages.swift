@@ -23,13 +23,12 @@ public final class OptimizedImages {
     private let statistics: ChannelStatistics?
     private let optimizer: SGD
 
-    /// Makes the images that a surrogate begins as.
+    /// Makes the images that a surrogate begins as; they live normalised as the training set is.
     ///
     /// - Parameters:
     ///   - imagesPerClass: Images of each class.
     ///   - initialization: What they begin as.
     ///   - real: The training set.
-    ///   - normalizes: Whether they live normalised as the training set is; else from 0 to 1.
     ///   - learningRate: Of the updates.
     ///   - momentum: Of the updates.
     ///   - seed: Of the choice of images or of the noise.
@@ -38,18 +37,17 @@ public final class OptimizedImages {
         imagesPerClass: Int,
         initialization: ImageInitialization,
         real: RealImages,
-        normalizes: Bool = true,
         learningRate: Double,
         momentum: Double,
         seed: UInt64
     ) throws(TrainingError) {
         let set = real.set
-        let statistics = normalizes ? real.statistics : nil
+        let statistics = real.statistics
         switch initialization {
         case .real:
             let places = try real.initialPlaces(imagesPerClass, seed: seed)
             let images = set.batch(places)
-            tensor = statistics?.normalized(images) ?? images
+            tensor = statistics.normalized(images)
             origins = places.map { [$0] }
         case .noise:
             guard imagesPerClass > 0 else {
@@ -65,8 +63,7 @@ public final class OptimizedImages {
                 )
                 return generator.normal(shape)
             }
-            let images = Tensor.stacked(noise).moved(to: set.images.device)
-            tensor = normalizes ? images : real.statistics.denormalized(images)
+            tensor = Tensor.stacked(noise).moved(to: set.images.device)
             origins = []
         }
         labels = (0..<set.classCount * imagesPerClass).map { $0 / imagesPerClass }

@@ -45,7 +45,7 @@ extension Recipe {
         try StrictYAML.reporting(name) {
             let given = try Yams.compose(yaml: yaml)
             if Grid.isGrid(given) {
-                throw RecipeError("\(name) is a grid, and no recipe: `distill compare` takes it.")
+                throw RecipeError("\(name) is a grid, not a recipe: `distill compare` takes it.")
             }
             return try Recipe().changed(by: given, name: name, overrides: overrides)
         }

@@ -148,6 +148,24 @@ struct ResumedTrainingTests {
         let second = SmallTraining.minimax(steps: 3)
         #expect(throws: StateMismatchError.self) { try second.restore(state) }
     }
+
+    @Test(
+        "a checkpoint from which something is missing is refused, not completed",
+        arguments: ["step", "memory.0.rows", "memory.0.reciprocal_norms"]
+    )
+    func incomplete(name: String) throws {
+        let source = try SmallTraining.source()
+        let first = SmallTraining.minimax(steps: 3)
+        try first.run(on: source) { _ in true }
+        let whole = first.checkpoint()
+        try #require(whole[name] != nil)
+        let part = StateDictionary(whole.filter { $0.0 != name }.map { ($0.0, $0.1) })
+        let error = #expect(throws: StateMismatchError.self) {
+            try SmallTraining.minimax(steps: 3).restore(part)
+        }
+        let last = name.split(separator: ".").last.map(String.init) ?? name
+        #expect(error?.missing.contains { $0.contains(last) } == true)
+    }
 }
 
 @Suite("Fine-tuning")

@@ -42,7 +42,7 @@ struct GridTests {
             ("imagesPerClass: [1, ten]", "found [1, ten]."),
             ("name: ../elsewhere", "the name of one folder"),
             ("name: ''", "the name of one folder"),
-            ("name: x\ndata: {size: 28}", "grid is a recipe, and no grid: `distill run`"),
+            ("name: x\ndata: {size: 28}", "grid is a recipe, not a grid: `distill run`"),
             (
                 "distribution: {realImages: many}",
                 "line 1: distribution.realImages: expected a whole number, found many."

@@ -112,7 +112,7 @@ struct RecipeTests {
             ("sample: {epochs: 5}", "there is no setting sample.epochs; there are finetune.epochs"),
             ("seeds: [1]", "there is evaluate.seeds. Or did you mean seed?"),
             ("nonsense: 1", "there is no setting nonsense. Known here: name, seed, "),
-            ("methods: [dit]", "recipe is a grid, and no recipe: `distill compare`"),
+            ("methods: [dit]", "recipe is a grid, not a recipe: `distill compare`"),
         ]
     )
     func hints(yaml: String, expected: String) {

@@ -41,7 +41,7 @@ extension Grid {
                     throw RecipeError("expected \(keys.joined(separator: ", ")).")
                 }
                 if try Recipe.isRecipe(node) {
-                    throw RecipeError("\(name) is a recipe, and no grid: `distill run` takes it.")
+                    throw RecipeError("\(name) is a recipe, not a grid: `distill run` takes it.")
                 }
                 for (key, value) in mapping { try grid.set(key, to: value, name: name) }
             }
