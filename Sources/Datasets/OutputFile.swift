@@ -9,11 +9,7 @@ enum OutputFile {
         do {
             try AtomicFile.write(data, to: url)
         } catch {
-            throw DatasetError(
-                error.code == .diskFull ? .diskFull : .notWritable,
-                error.message,
-                cause: error
-            )
+            throw DatasetError(writing: error)
         }
     }
 
@@ -26,11 +22,7 @@ enum OutputFile {
         do {
             try Safetensors.save(state, metadata: metadata, to: url)
         } catch {
-            throw DatasetError(
-                error.code == .diskFull ? .diskFull : .notWritable,
-                error.message,
-                cause: error
-            )
+            throw DatasetError(writing: error)
         }
     }
 
@@ -47,5 +39,16 @@ enum OutputFile {
                 cause: error
             )
         }
+    }
+}
+
+extension DatasetError {
+    /// What a file of a dataset could not be written for.
+    init(writing error: CheckpointError) {
+        self.init(
+            error.code == .diskFull ? .diskFull : .notWritable,
+            error.message,
+            cause: error
+        )
     }
 }

@@ -17,11 +17,7 @@ struct TarWriter {
                 try file.append([UInt8](repeating: 0, count: 1024))
             }
         } catch {
-            throw DatasetError(
-                error.code == .diskFull ? .diskFull : .notWritable,
-                error.message,
-                cause: error
-            )
+            throw DatasetError(writing: error)
         }
     }
 

@@ -138,7 +138,8 @@ private struct Painter {
         let classes = Tensor(batch.map { labels[$0.label] }).moved(to: device)
         let guidance = ClassifierFreeGuidance(
             scale: recipe.sample.guidance,
-            nullLabel: configuration.classCount
+            nullLabel: configuration.classCount,
+            channels: recipe.sample.guidedChannels.channels
         )
         let network = guidance.guiding { x, timesteps, labels in
             withAutocast(precision, on: device) { model(x, timesteps: timesteps, labels: labels) }

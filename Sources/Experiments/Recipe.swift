@@ -1,4 +1,5 @@
 import Datasets
+import Diffusion
 import Distillation
 import Evaluation
 import Foundation
@@ -187,6 +188,25 @@ public struct SampleSettings: Codable, Sendable, Equatable {
         case dpmSolver = "dpm-solver++"
     }
 
+    /// Which channels of the predicted noise classifier-free guidance changes.
+    public enum GuidedChannels: String, Codable, Sendable, CaseIterable {
+        /// The first three of four-channel latents, which reproduces the published models; all of any
+        /// other number.
+        case auto
+        /// The first three.
+        case firstThree = "first-three"
+        /// All of them.
+        case all
+
+        var channels: ClassifierFreeGuidance.Channels? {
+            switch self {
+            case .auto: nil
+            case .firstThree: .firstThree
+            case .all: .all
+            }
+        }
+    }
+
     /// Images of each class.
     public var imagesPerClass = 10
     /// How images are drawn.
@@ -195,6 +215,8 @@ public struct SampleSettings: Codable, Sendable, Equatable {
     public var steps = 50
     /// Strength of classifier-free guidance, published: 4.0; 1 for none.
     public var guidance = 4.0
+    /// What guidance changes.
+    public var guidedChannels = GuidedChannels.auto
     /// η of DDIM: 0 is deterministic, 1 as random as DDPM.
     public var eta = 0.0
     /// Images drawn at once.

@@ -97,6 +97,7 @@ struct SettingFault {
             [
                 names(DataSource.Format.self), names(IDXDataset.Split.self),
                 names(ModelSettings.LabelTable.self), names(SampleSettings.Method.self),
+                names(SampleSettings.GuidedChannels.self),
                 names(CoresetSettings.RandomRule.self), names(CoresetSelection.Start.self),
                 names(ImageInitialization.self), names(MultiFormation.Mode.self),
                 names(GradientMatching.Distance.self), names(GradientMatching.Layers.self),

@@ -61,7 +61,11 @@ struct SamplingTests {
         let start = noise.next([4, 4, 4])
         let labels = Tensor(images.map { told ?? $0.label })
         // The label after the 1000 classes means "no class".
-        let guidance = ClassifierFreeGuidance(scale: settings.guidance, nullLabel: 1000)
+        let guidance = ClassifierFreeGuidance(
+            scale: settings.guidance,
+            nullLabel: 1000,
+            channels: settings.guidedChannels == .all ? .all : .firstThree
+        )
         let network = guidance.guiding { model($0, timesteps: $1, labels: $2) }
         let whole = NoiseSchedule()
         let latents: Tensor
@@ -116,6 +120,24 @@ struct SamplingTests {
         zip(a, b).flatMap { x, y in
             zip(x.bytes, y.bytes).map { abs(Int($0) - Int($1)) }
         }.max() ?? 255
+    }
+
+    @Test("guidance changes the channels that the recipe says", arguments: [true, false])
+    func guidedChannels(all: Bool) throws {
+        try withModel(.ddim) { folder, usual, weights in
+            var recipe = usual
+            recipe.sample.guidance = 6
+            recipe.sample.guidedChannels = all ? .all : .auto
+            let run = folder.appendingPathComponent("run")
+            try pipeline(recipe, run).baseline("dit")
+            let model = DiT(awaitingWeights: ForeignModel.architecture)
+            try model.load(weights)
+            let (name, label) = SamplingTests.classes[0]
+            let found = try written(run, "baselines/dit", name)
+            #expect(difference(found, try drawn(recipe, from: model, label: label)) <= 1)
+            recipe.sample.guidedChannels = all ? .firstThree : .all
+            #expect(difference(found, try drawn(recipe, from: model, label: label)) > 1)
+        }
     }
 
     @Test(
