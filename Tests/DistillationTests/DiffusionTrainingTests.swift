@@ -115,15 +115,7 @@ struct TrainingAverageTests {
         #expect(abs(parameters.resolvedEMADecay - 0.999_899_673_966) < 1e-12)
         parameters.steps = 500
         #expect(abs(parameters.resolvedEMADecay - 0.997_594_951_167) < 1e-12)
-        let method = MinimaxDiffusion(
-            SmallTraining.model(scaled: true),
-            networkLabels: [0, 1, 2],
-            latentShape: [1, 8, 8],
-            parameters: parameters,
-            seed: 1,
-            precision: nil,
-            device: .cpu
-        )
+        let method = SmallTraining.minimax(parameters)
         #expect(method.average.decay == parameters.resolvedEMADecay)
     }
 }

@@ -60,7 +60,14 @@ enum SmallTraining {
         parameters.emaDecay = 0.9
         parameters.representativeness = 0.5
         parameters.diversity = 0.5
-        return MinimaxDiffusion(
+        return minimax(parameters, precision: precision)
+    }
+
+    static func minimax(
+        _ parameters: MinimaxDiffusion.Parameters,
+        precision: DType? = nil
+    ) -> MinimaxDiffusion {
+        MinimaxDiffusion(
             model(scaled: true),
             networkLabels: [2, 0, 1],
             latentShape: [1, 8, 8],
@@ -78,7 +85,11 @@ enum SmallTraining {
         parameters.batchSize = 8
         parameters.warmupSteps = 3
         parameters.decaySteps = 4
-        return DiffusionPretraining(
+        return pretraining(parameters)
+    }
+
+    static func pretraining(_ parameters: DiffusionPretraining.Parameters) -> DiffusionPretraining {
+        DiffusionPretraining(
             model(scaled: false),
             parameters: parameters,
             seed: 7,
@@ -233,15 +244,7 @@ struct FinetuningTests {
         parameters.steps = 30
         parameters.batchSize = 5
         parameters.learningRate = 1e30
-        let finetuning = MinimaxDiffusion(
-            SmallTraining.model(scaled: true),
-            networkLabels: [0, 1, 2],
-            latentShape: [1, 8, 8],
-            parameters: parameters,
-            seed: 1,
-            precision: nil,
-            device: .cpu
-        )
+        let finetuning = SmallTraining.minimax(parameters)
         let source = try SmallTraining.source()
         var error = #expect(throws: TrainingError.self) {
             try finetuning.run(on: source) { step in
@@ -257,13 +260,7 @@ struct FinetuningTests {
         settings.batchSize = 8
         settings.learningRate = 1e30
         settings.warmupSteps = 0
-        let pretraining = DiffusionPretraining(
-            SmallTraining.model(scaled: false),
-            parameters: settings,
-            seed: 1,
-            precision: nil,
-            device: .cpu
-        )
+        let pretraining = SmallTraining.pretraining(settings)
         error = #expect(throws: TrainingError.self) {
             try pretraining.run(on: source) { $0.loss.isFinite }
         }
@@ -277,15 +274,7 @@ struct FinetuningTests {
         parameters.batchSize = 6
         parameters.representativeness = 0
         parameters.diversity = 0
-        let method = MinimaxDiffusion(
-            SmallTraining.model(scaled: true),
-            networkLabels: [0, 1, 2],
-            latentShape: [1, 8, 8],
-            parameters: parameters,
-            seed: 1,
-            precision: nil,
-            device: .cpu
-        )
+        let method = SmallTraining.minimax(parameters)
         try method.run(on: try SmallTraining.source()) { step in
             #expect(step.loss == step.diffusion)
             return true

@@ -213,7 +213,7 @@ extension Comparison {
 
     /// Cells whose result stands in `comparison.json`, measured here or kept.
     func cellsWithResults() -> Set<String> {
-        let kept = (try? keptResults())?.flatMap { $0 }?.cells ?? [:]
+        let kept = (try? keptResults()?.cells) ?? [:]
         return Set(
             plan.cells.filter { cell in
                 isFinished(cell) || kept[cell.key].map { fits($0.result, cell) } ?? false
