@@ -54,9 +54,22 @@ package struct AtomicFile {
     ///
     /// NB: only for a folder that no other program writes into at this moment.
     package static func removeLeftovers(in folder: URL) {
+        removeFiles(in: folder) { $0.hasPrefix(".") && $0.contains(marker) }
+    }
+
+    /// Removes what killed programs left behind of one file.
+    ///
+    /// - Parameter url: The place that it was to have.
+    package static func removeLeftovers(of url: URL) {
+        removeFiles(in: url.deletingLastPathComponent()) {
+            $0.hasPrefix(".\(url.lastPathComponent)\(marker)")
+        }
+    }
+
+    private static func removeFiles(in folder: URL, where isLeft: (String) -> Bool) {
         let files = FileManager.default
         let names = (try? files.contentsOfDirectory(atPath: folder.path)) ?? []
-        for name in names where name.hasPrefix(".") && name.contains(marker) {
+        for name in names where isLeft(name) {
             try? files.removeItem(at: folder.appendingPathComponent(name))
         }
     }

@@ -37,7 +37,8 @@ package struct ImagePreparation: Sendable, Equatable {
         var image = image
         if let side = centerCrop ?? shortSide {
             let (short, long) = (min(image.width, image.height), max(image.width, image.height))
-            guard side * side <= Image.maximumPixelCount / long * short else {
+            let (area, isTooLarge) = side.multipliedReportingOverflow(by: side)
+            guard !isTooLarge, area <= Image.maximumPixelCount / long * short else {
                 throw ImageError(
                     .tooLarge,
                     "\(name): it has \(image.width)×\(image.height) pixels, which is too long and "

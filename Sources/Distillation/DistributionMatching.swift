@@ -32,10 +32,11 @@ public final class DistributionMatching: DistillationMethod {
         public var initialization = ImageInitialization.real
         /// Operations of the Siamese augmentation, or `none`.
         public var augmentation = SiameseAugmentation.published.strategy
-        /// The most synthetic images whose gradient is computed at once, for less memory; 0 for no
-        /// limit.
+        /// The most synthetic images of up to 128×128 pixels whose gradient is computed at once, for
+        /// less memory; 0 for no limit.
         ///
-        /// Where one class has more, a step takes the time of a second forward pass of them.
+        /// Of larger ones it is as many as have as many pixels together. Where one class has more, a step
+        /// takes the time of a second forward pass of them.
         public var imagesAtOnce = 256
         /// Updates between two checkpoints.
         public var checkpointEvery = 200
@@ -44,6 +45,18 @@ public final class DistributionMatching: DistillationMethod {
 
         /// The published settings.
         public init() {}
+
+        /// The most synthetic images of a size whose gradient is computed at once.
+        ///
+        /// - Parameters:
+        ///   - height: Rows of the images.
+        ///   - width: Columns of the images.
+        /// - Returns: At least 1, or 0 for no limit.
+        public func boundedImagesAtOnce(height: Int, width: Int) -> Int {
+            let pixels = height * width
+            guard imagesAtOnce > 0, pixels > 16_384 else { return imagesAtOnce }
+            return max(1, Int(Double(imagesAtOnce) * 16_384 / Double(pixels)))
+        }
 
         /// Makes sure that the numbers make sense.
         ///
@@ -100,7 +113,10 @@ public final class DistributionMatching: DistillationMethod {
             network: network,
             realBatchSize: parameters.realBatchSize,
             augmentation: SiameseAugmentation(parameters.augmentation),
-            imagesAtOnce: parameters.imagesAtOnce,
+            imagesAtOnce: parameters.boundedImagesAtOnce(
+                height: real.set.height,
+                width: real.set.width
+            ),
             seed: seed,
             precision: precision
         )

@@ -242,10 +242,12 @@ public final class EmbeddingMatching: MatchingObjective {
     }
 
     /// Real images that are embedded at once: on a processor few enough that their maps stay in
-    /// the memory that the allocator keeps.
+    /// the memory that the allocator keeps; elsewhere as many as fill it and still fit, 64 of
+    /// 256×256 (2 GiB a map of 128 channels).
     private var chunkSize: Int {
-        guard real.set.images.device.kind == .cpu else { return 1024 }
-        return max(8, 65_536 / (real.set.height * real.set.width))
+        let pixels = real.set.height * real.set.width
+        return real.set.images.device.kind == .cpu
+            ? max(8, 65_536 / pixels) : min(1024, max(8, 4_194_304 / pixels))
     }
 }
 

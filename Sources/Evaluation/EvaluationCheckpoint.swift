@@ -22,13 +22,17 @@ struct EvaluationCheckpoint {
         let teacher: String?
         let precision: Precision
         let device: String
-        /// Images a step: by some protocols a matter of the images per class.
+        /// Images a step: by some protocols a matter of the images per class; nil in checkpoints of
+        /// versions that did not note it.
         let batchSize: Int?
-        /// Whether the teacher's scores are stored, which rounds them.
+        /// Whether the teacher's scores are stored, which rounds them; nil as above.
         let storesLabels: Bool?
 
         /// The names of the values that differ from those of another measurement.
         func differences(from other: Identity) -> [String] {
+            func agree<Value: Equatable>(_ own: Value?, _ value: Value?) -> Bool {
+                own == nil || value == nil || own == value
+            }
             let pairs: [(String, Bool)] = [
                 ("method", method == other.method),
                 ("network", network == other.network),
@@ -43,8 +47,8 @@ struct EvaluationCheckpoint {
                 ("teacher", teacher == other.teacher),
                 ("precision", precision == other.precision),
                 ("device", device == other.device),
-                ("batch size", batchSize == other.batchSize),
-                ("stored labels", storesLabels == other.storesLabels),
+                ("batch size", agree(batchSize, other.batchSize)),
+                ("stored labels", agree(storesLabels, other.storesLabels)),
             ]
             return pairs.filter { !$1 }.map(\.0)
         }

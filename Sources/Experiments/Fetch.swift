@@ -92,7 +92,9 @@ public struct Fetch {
                 .unusable,
                 "\(file.url) has the SHA-256 \(found), expected \(expected ?? ""). Nothing of it "
                     + "was kept. Fetch it again; if that does not help, its owner has replaced it"
-                    + (file.sha256 == nil ? ": remove \(record.path) to accept that." : ".")
+                    + (file.sha256 == nil
+                        ? ": remove \(record.path) to accept that."
+                        : ": a manifest with the new one (--manifest) accepts that.")
             )
         }
         if file.sha256 == nil, recorded == nil { tellOfRecord(found, of: file.name) }

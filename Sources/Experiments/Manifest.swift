@@ -58,6 +58,16 @@ public struct Manifest: Sendable, Equatable {
                     "The manifest \(url.path): \(name) would leave the folder it is fetched into."
                 )
             }
+            for file in entry.files {
+                guard let sha256 = file.sha256 else { continue }
+                guard sha256.count == 64, sha256.allSatisfy("0123456789abcdef".contains) else {
+                    throw RunError(
+                        .invalidSettings,
+                        "The manifest \(url.path): \(name), \(file.name): sha256 is \"\(sha256)\", "
+                            + "expected 64 hexadecimal digits in lower case."
+                    )
+                }
+            }
         }
     }
 

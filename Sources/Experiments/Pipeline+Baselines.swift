@@ -35,7 +35,7 @@ extension Pipeline {
             .invalidSettings,
             "baselines: dit samples the pre-trained model, but with model.labelTable=rebuild that "
                 + "knows none of these classes before it is fine-tuned. Fine-tune it with "
-                + "dit.finetunes=true, or leave dit out: --set baselines=[random]."
+                + "dit.finetunes=true, or leave dit out of the baselines (in a grid: of its methods)."
         )
     }
 
@@ -167,7 +167,7 @@ extension Pipeline {
             try method.restore(Safetensors.load(contentsOf: checkpoint))
             observer.note("\(baseline.stage): going on at step \(method.step)")
         }
-        var watch = Stopwatch(baseline.stage, in: folder, on: device)
+        var watch = Stopwatch(baseline.stage, in: folder, on: device, isNew: method.step == 0)
         var meter = StepMeter()
         try method.run { step, values in
             meter.add(values)

@@ -20,7 +20,7 @@ extension Pipeline {
         let members = try requireChoice(of: method)
         // Features have costs of their own.
         if [.kCenter, .herding].contains(method) { _ = try coresetFeatures() }
-        var watch = Stopwatch(method.stage, in: folder, on: device)
+        var watch = Stopwatch(method.stage, in: folder, on: device, isNew: true)
         let chosen = try places(method, members, count)
         let writer = try SurrogateWriter(
             folder: folder.path(method.place),

@@ -59,8 +59,11 @@ extension Pipeline {
         )
         let count = recipe.sample.imagesPerClass
         let total = try data().classNames.count * count
+        let hasSome = (0..<total).contains { place in
+            writer.isComplete(label: place / count, index: place % count)
+        }
         var done = 0
-        var watch = Stopwatch(stage, in: folder, on: device)
+        var watch = Stopwatch(stage, in: folder, on: device, isNew: !hasSome)
         for drawing in drawings {
             let images = drawing.labels.sorted().flatMap { label in
                 (0..<count).map { (label: label, image: $0) }

@@ -54,10 +54,16 @@ public struct RunEstimate: Codable, Sendable, Equatable {
             .joined(separator: "\n")
     }
 
-    static func time(_ seconds: Double) -> String {
-        seconds < 100
-            ? String(format: "about %.0f s", seconds)
-            : String(format: "about %.1f min", seconds / 60)
+    /// "about 36 s", "about 8.3 min", "about 6 h 27 min", "about 209 days".
+    package static func time(_ seconds: Double) -> String {
+        switch seconds {
+        case ..<100: return String(format: "about %.0f s", seconds)
+        case ..<7200: return String(format: "about %.1f min", seconds / 60)
+        case ..<172_800:
+            let minutes = Int((seconds / 60).rounded())
+            return String(format: "about %d h %02d min", minutes / 60, minutes % 60)
+        default: return String(format: "about %.0f days", seconds / 86_400)
+        }
     }
 }
 

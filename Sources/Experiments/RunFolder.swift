@@ -52,7 +52,7 @@ public final class RunFolder {
         let resolved = url.appendingPathComponent("recipe.resolved.yaml")
         // Read before anything is touched. A run of an older version lacks settings that came
         // later: it goes on with their defaults.
-        let old = try? String(contentsOf: resolved, encoding: .utf8)
+        let old = try RunFolder.text(resolved)
         let isOther = old.map { $0 != text && (try? Recipe.read(yaml: $0)) != recipe } ?? false
         if let old, isOther, !RunFolder.isUntouched(url) {
             do {
@@ -79,6 +79,22 @@ public final class RunFolder {
         if old == nil || isOther {
             if isOther { try? FileManager.default.removeItem(at: path("provenance.json")) }
             try write(Data(text.utf8), to: "recipe.resolved.yaml")
+        }
+    }
+
+    /// The text of a file of settings; nil if there is none.
+    ///
+    /// - Throws: `RunError` if it cannot be read, so that nobody takes its folder for an empty one.
+    static func text(_ url: URL) throws -> String? {
+        guard FileManager.default.fileExists(atPath: url.path) else { return nil }
+        do {
+            return try String(contentsOf: url, encoding: .utf8)
+        } catch {
+            throw RunError(
+                .malformed,
+                "\(url.path) cannot be read or is damaged (\(error.localizedDescription)). Restore it, "
+                    + "or use another --output."
+            )
         }
     }
 

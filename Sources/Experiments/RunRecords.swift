@@ -48,12 +48,21 @@ struct Stopwatch {
     private let stage: String
     private let folder: RunFolder
     private let device: Device
+    private var replaces: Bool
     private var last = ContinuousClock.now
 
-    init(_ stage: String, in folder: RunFolder, on device: Device) {
+    /// Begins to measure.
+    ///
+    /// - Parameters:
+    ///   - stage: What is measured.
+    ///   - folder: Where it is booked.
+    ///   - device: Where it runs.
+    ///   - isNew: Whether nothing is left of an earlier attempt, whose costs do not count then.
+    init(_ stage: String, in folder: RunFolder, on device: Device, isNew: Bool = false) {
         self.stage = stage
         self.folder = folder
         self.device = device
+        replaces = isNew
         Memory.resetPeak(on: device)
     }
 
@@ -66,6 +75,8 @@ struct Stopwatch {
     mutating func book(optimizedValues: Int? = nil, meanChange: Double? = nil) throws {
         let now = ContinuousClock.now
         var results = try folder.read(json: "results.json", as: RunResults.self) ?? RunResults()
+        if replaces { results.costs.removeAll { $0.stage == stage } }
+        replaces = false
         results.add(
             StageCost(
                 stage: stage,

@@ -183,13 +183,14 @@ public struct StandaloneEvaluation {
         _ observer: any RunObserver
     ) -> URL? {
         if let named = settings.checkpoint { return URL(fileURLWithPath: named) }
-        let parts = [
+        var parts = [
             train.path, train.fingerprint, test.path, test.fingerprint, settings.method,
             settings.network, settings.evaluationProtocol, settings.epochs.map(String.init) ?? "",
             "\(settings.evaluations)", "\(settings.selection)", "\(settings.seeds)",
             settings.teacher ?? "", settings.savedNetwork ?? "", "\(environment.device)",
             environment.precision.map { "\($0)" } ?? "",
         ]
+        if let labels = settings.softLabels { parts += ["soft labels", labels] }
         let folder = FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask).first?
             .appendingPathComponent("distill/evaluations", isDirectory: true)
         guard let folder,

@@ -35,11 +35,10 @@ public struct SurrogateExport {
             files.fileExists(atPath: folder.appendingPathComponent($0).path)
         }
         guard isRun || !ComparisonFacts.isComparison(folder) else {
-            throw RunError(
-                .invalidSettings,
-                "\(folder.path) is a comparison: export one of its sets, such as "
-                    + "\(folder.path)/shared/minimax-10."
-            )
+            let advice =
+                SurrogateExport.firstSet(of: folder).map { "export one of its sets, such as \($0)" }
+                ?? "its sets are not in it any more, only results"
+            throw RunError(.invalidSettings, "\(folder.path) is a comparison: \(advice).")
         }
         guard isRun || RunCollectionFacts(folder) == nil else {
             throw RunError(
@@ -100,6 +99,23 @@ public struct SurrogateExport {
         }
     }
 
+    /// What to export of a comparison: a set that is there, as one would write it in a command.
+    private static func firstSet(of comparison: URL) -> String? {
+        func names(_ folder: URL) -> [String] {
+            ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [])
+                .filter { !$0.hasPrefix(".") }.sorted()
+        }
+        let shared = comparison.appendingPathComponent("shared")
+        for unit in names(shared) {
+            let folder = shared.appendingPathComponent(unit)
+            if names(folder).contains("surrogate") { return folder.path }
+            if let method = names(folder.appendingPathComponent("baselines")).first {
+                return "\(folder.path) --method \(method)"
+            }
+        }
+        return nil
+    }
+
     /// Writes the images.
     ///
     /// - Parameters:
@@ -117,6 +133,7 @@ public struct SurrogateExport {
             )
         }
         try OutputFolder.make(output.deletingLastPathComponent())
+        AtomicFile.removeLeftovers(of: output)
         switch format {
         case .imagefolder: try makeFolder(output) { try copy(to: $0) }
         case .tarShards: try makeFolder(output) { _ = try TarShards.write(images, to: $0) }

@@ -78,6 +78,7 @@ struct Convert: ParsableCommand {
             let checkpoint = try Checkpoint(contentsOf: URL(fileURLWithPath: input))
             let groups = try groups(of: checkpoint)
             let url = URL(fileURLWithPath: result)
+            AtomicFile.removeLeftovers(of: url)
             if isSafetensors {
                 let state = groups.first?.state ?? StateDictionary()
                 try Safetensors.save(state, metadata: metadata(checkpoint), to: url)

@@ -142,6 +142,11 @@ struct SafetensorsWritingTests {
             #expect(try names(in: folder) == ["x.safetensors"])
             let leftover = folder.appendingPathComponent(".x.safetensors.partial-abc")
             try Data([1]).write(to: leftover)
+            AtomicFile.removeLeftovers(of: folder.appendingPathComponent("y.safetensors"))
+            #expect(try names(in: folder).count == 2)
+            AtomicFile.removeLeftovers(of: url)
+            #expect(try names(in: folder) == ["x.safetensors"])
+            try Data([1]).write(to: leftover)
             AtomicFile.removeLeftovers(in: folder)
             #expect(try names(in: folder) == ["x.safetensors"])
         }

@@ -156,6 +156,18 @@ struct FetchTests {
         }
     }
 
+    @Test("a checksum that cannot be one is refused before anything is fetched")
+    func malformedChecksum() throws {
+        for text in ["abc", String(repeating: "g", count: 64), String(repeating: "A", count: 64)] {
+            try withServer(sha256: text) { folder, fetch in
+                let process = try fetch()
+                #expect(process.exitCode == 64 && process.errors.contains("64 hexadecimal digits"))
+                let weights = folder.appendingPathComponent("Weights")
+                #expect(!FileManager.default.fileExists(atPath: weights.path), "\(process.errors)")
+            }
+        }
+    }
+
     @Test("the list that comes with the command names licences, and what is missing names its line")
     func installed() throws {
         let list = try DistillProcess(["fetch"])

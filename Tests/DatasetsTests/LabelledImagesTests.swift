@@ -94,6 +94,22 @@ struct LabelledImagesTests {
 
 @Suite("Images side by side in memory")
 struct PackedImagesTests {
+    @Test("an image that would become too large on the way is refused", arguments: [5000, Int.max])
+    func tooNarrow(side: Int) throws {
+        let image = Image(
+            width: 20_000,
+            height: 1,
+            channels: 1,
+            bytes: .init(repeating: 1, count: 20_000)
+        )
+        for preparation in [ImagePreparation(centerCrop: side), ImagePreparation(shortSide: side)] {
+            let error = #expect(throws: ImageError.self) {
+                try preparation(image, named: "strip.png")
+            }
+            #expect(error?.code == .tooLarge && error?.description.contains("strip.png") == true)
+        }
+    }
+
     @Test("Images are cropped, converted and keep order and labels")
     func packing() throws {
         let folder = try TemporaryFolder()

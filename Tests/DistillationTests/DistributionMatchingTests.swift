@@ -127,6 +127,19 @@ struct DistributionMatchingTests {
         }
     }
 
+    @Test("large images are bounded by their pixels")
+    func bound() {
+        var parameters = DistributionMatching.Parameters()
+        #expect(parameters.boundedImagesAtOnce(height: 128, width: 128) == 256)
+        #expect(parameters.boundedImagesAtOnce(height: 28, width: 28) == 256)
+        #expect(parameters.boundedImagesAtOnce(height: 256, width: 256) == 64)
+        #expect(parameters.boundedImagesAtOnce(height: 4096, width: 4096) == 1)
+        parameters.imagesAtOnce = 0
+        #expect(parameters.boundedImagesAtOnce(height: 256, width: 256) == 0)
+        parameters.imagesAtOnce = .max
+        #expect(parameters.boundedImagesAtOnce(height: 256, width: 256) > 1_000_000)
+    }
+
     @Test("steps free what they make")
     func leaks() throws {
         let method = try method(steps: 12)

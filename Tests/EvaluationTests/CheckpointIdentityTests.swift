@@ -1,3 +1,4 @@
+import Checkpoints
 import Evaluation
 import Foundation
 import Models
@@ -119,6 +120,32 @@ struct CheckpointIdentityTests {
             let events = try run(moved(train), moved(test), options, in: folder)
             #expect(events.first == .resumed(finishedSeeds: 0, epoch: 1))
             #expect(firstStep(events) == 2)
+        }
+    }
+
+    @Test("one of a version that noted less goes on")
+    func older() throws {
+        try withTemporaryFolder { folder in
+            _ = try run(train, test, options, in: folder, stopping: true)
+            let url = folder.appendingPathComponent("evaluation.safetensors")
+            let file = try SafetensorsFile(contentsOf: url)
+            let text = try #require(file.metadata["evaluation"])
+            var record = try #require(
+                try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+            )
+            var identity = try #require(record["identity"] as? [String: Any])
+            for name in ["batchSize", "storesLabels"] {
+                #expect(identity.removeValue(forKey: name) != nil)
+            }
+            record["identity"] = identity
+            let older = try JSONSerialization.data(withJSONObject: record)
+            try Safetensors.save(
+                file.state(),
+                metadata: ["evaluation": String(decoding: older, as: UTF8.self)],
+                to: url
+            )
+            let events = try run(train, test, options, in: folder)
+            #expect(events.first == .resumed(finishedSeeds: 0, epoch: 1))
         }
     }
 

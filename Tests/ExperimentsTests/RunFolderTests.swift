@@ -46,6 +46,13 @@ struct RunFolderTests {
             try Data("name: [".utf8).write(to: url.appendingPathComponent("recipe.resolved.yaml"))
             let error = #expect(throws: RunError.self) { try RunFolder(url, for: Recipe()) }
             #expect(error?.description.contains("recipe.resolved.yaml is damaged") == true)
+            // No text at all: not an empty folder either.
+            let resolved = url.appendingPathComponent("recipe.resolved.yaml")
+            let bytes = Data("name: run".utf8) + [0xFF]
+            try bytes.write(to: resolved)
+            let unreadable = #expect(throws: RunError.self) { try RunFolder(url, for: Recipe()) }
+            #expect(unreadable?.code == .malformed)
+            #expect(try Data(contentsOf: resolved) == bytes)
             let file = folder.appendingPathComponent("file")
             try Data().write(to: file)
             let other = #expect(throws: RunError.self) { try RunFolder(file, for: Recipe()) }

@@ -89,6 +89,23 @@ struct SurrogateExportTests {
         }
     }
 
+    @Test("to a file removes what a killed one has left of it", arguments: ["pt", "safetensors"])
+    func leftoverFile(name: String) throws {
+        try withTemporaryFolder { folder in
+            let source = folder.appendingPathComponent("images")
+            try writeImages(source)
+            let place = folder.appendingPathComponent("out")
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            let left = [".data.\(name).partial-1a", ".other.\(name).partial-1a"]
+            for name in left { try Data([1]).write(to: place.appendingPathComponent(name)) }
+            let format = try #require(SurrogateExport.Format(rawValue: name))
+            let export = try SurrogateExport(source)
+            #expect(try export.write(format, to: place.appendingPathComponent("data.\(name)")) == 2)
+            let names = try FileManager.default.contentsOfDirectory(atPath: place.path).sorted()
+            #expect(names == [left[1], "data.\(name)"])
+        }
+    }
+
     @Test(
         "takes the place of what a killed one has left",
         arguments: [SurrogateExport.Format.imagefolder, .tarShards]
@@ -109,6 +126,28 @@ struct SurrogateExportTests {
             #expect(
                 files == (format == .imagefolder ? ["a", "b"] : ["000000.tar", "classnames.txt"])
             )
+        }
+    }
+
+    @Test("of a comparison is one of the sets that are there")
+    func comparison() throws {
+        try withTemporaryFolder { folder in
+            let files = FileManager.default
+            try Data().write(to: folder.appendingPathComponent("grid.resolved.yaml"))
+            func advice() throws -> String {
+                let error = #expect(throws: RunError.self) { try SurrogateExport(folder) }
+                return try #require(error?.description)
+            }
+            #expect(try advice().contains("only results"))
+            func make(_ name: String) throws {
+                let place = folder.appendingPathComponent("shared/\(name)")
+                try files.createDirectory(at: place, withIntermediateDirectories: true)
+            }
+            try make("features")
+            try make("random-20/baselines/random")
+            #expect(try advice().contains("shared/random-20 --method random."))
+            try make("minimax-20/surrogate")
+            #expect(try advice().contains("shared/minimax-20."))
         }
     }
 

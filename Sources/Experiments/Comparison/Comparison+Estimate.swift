@@ -94,10 +94,7 @@ extension Comparison {
     }
 
     private func sharedEstimates(_ scratch: URL) throws -> [GridEstimate.Unit] {
-        let missing = plan.units.filter { unit in
-            let mark = folder(of: unit).appendingPathComponent("unit.json")
-            return !FileManager.default.fileExists(atPath: mark.path)
-        }
+        let missing = plan.units.filter { !isMade($0) }
         var counts = [String: Set<Int>]()
         for unit in missing {
             counts[try Comparison.kind(unit), default: []].insert(unit.recipe.sample.imagesPerClass)

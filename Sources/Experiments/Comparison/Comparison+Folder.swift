@@ -61,7 +61,7 @@ extension Comparison {
     /// Makes sure that a folder that is there belongs to the same grid.
     func requireOwnFolder() throws {
         let resolved = url.appendingPathComponent("grid.resolved.yaml")
-        guard let old = try? String(contentsOf: resolved, encoding: .utf8) else { return }
+        guard let old = try RunFolder.text(resolved) else { return }
         let before = try Grid.read(yaml: old, name: resolved.path)
         let lines = try differences(from: before) + differingTrainings()
         guard lines.isEmpty else {

@@ -76,7 +76,7 @@ private struct CellResult: Codable {
     }
 }
 
-/// Results of cells that the grid did once have and may have again.
+/// Results of cells that the grid did once have, or did train so, and may again.
 private struct OtherResults: Codable {
     let results: [CellResult]
     let shared: [UnitCosts]
@@ -169,7 +169,7 @@ extension Comparison {
                         costs: costs[unit.key] ?? []
                     )
                 },
-                others: others(keptCells, keptUnits)
+                others: others(keptCells, keptUnits, shown: Set(results.map(\.key)))
             )
             try AtomicFile.write(
                 ReadableJSON.data(file),
@@ -178,14 +178,14 @@ extension Comparison {
         }
     }
 
-    /// What was kept of cells and units that the grid does without.
+    /// What was kept of cells and units that the grid does without, or trains otherwise now.
     private func others(
         _ cells: [String: CellResult],
-        _ units: [String: UnitCosts]
+        _ units: [String: UnitCosts],
+        shown: Set<String>
     ) -> OtherResults? {
-        let ownCells = Set(plan.cells.map(\.key))
         let ownUnits = Set(plan.units.map(\.key))
-        let results = cells.values.filter { !ownCells.contains($0.key) }
+        let results = cells.values.filter { !shown.contains($0.key) }
         let shared = units.values.filter { !ownUnits.contains($0.unit) && !$0.costs.isEmpty }
         guard !results.isEmpty else { return nil }
         return OtherResults(
@@ -210,6 +210,10 @@ extension Comparison {
             )
         }
     }
+
+    /// Makes sure, before any work starts, that results can be added to those of an earlier
+    /// `comparison.json`.
+    func requireReadableResults() throws { _ = try keptResults() }
 
     /// Cells whose result stands in `comparison.json`, measured here or kept.
     func cellsWithResults() -> Set<String> {

@@ -46,7 +46,8 @@ public final class Comparison {
     ///   - environment: Where and how.
     ///   - observer: Hears of the progress.
     /// - Throws: `RunError` if the folder belongs to a grid with another recipe or with another
-    ///   largest number of images, or if a method or network does not exist.
+    ///   largest number of images, if its `comparison.json` is damaged, or if a method or network does
+    ///   not exist.
     public init(
         _ grid: Grid,
         in url: URL,
@@ -59,6 +60,7 @@ public final class Comparison {
         self.observer = observer
         try requireFittingMethods()
         try requireOwnFolder()
+        try requireReadableResults()
     }
 
     private init(reading url: URL, observer: any RunObserver) throws {
@@ -122,7 +124,7 @@ public final class Comparison {
                     reason = error
                 } catch  where Comparison.isInterruption(error) {
                     // `distill report` makes tables of what there is.
-                    try gather()
+                    do { try gather() } catch { observer.warn("comparison.json: \(error)") }
                     throw InterruptedError()
                 } catch {
                     observer.warn("cell \(cell.key): \(error)")
@@ -255,18 +257,24 @@ public final class Comparison {
         }
     }
 
+    private func mark(of unit: SharedUnit) -> URL {
+        folder(of: unit).appendingPathComponent("unit.json")
+    }
+
+    /// Whether the work of a unit is done, and the images that it made are still there: those that
+    /// somebody has removed are made again.
+    func isMade(_ unit: SharedUnit) -> Bool {
+        let lists = unit.images.map {
+            folder(of: unit).appendingPathComponent("\($0)/metadata.jsonl")
+        }
+        return ([mark(of: unit)] + lists).allSatisfy {
+            FileManager.default.fileExists(atPath: $0.path)
+        }
+    }
+
     /// Does the work of a unit, after that of the units it needs.
     private func prepare(_ unit: SharedUnit) throws {
-        let mark = folder(of: unit).appendingPathComponent("unit.json")
-        // Images that somebody has removed are made again.
-        let needed =
-            [mark]
-            + unit.images.map {
-                folder(of: unit).appendingPathComponent("\($0)/metadata.jsonl")
-            }
-        guard !needed.allSatisfy({ FileManager.default.fileExists(atPath: $0.path) }) else {
-            return
-        }
+        guard !isMade(unit) else { return }
         if let error = failedUnits[unit.key] { throw error }
         for key in unit.needs {
             guard let needed = plan.unit(key) else { continue }
@@ -284,7 +292,7 @@ public final class Comparison {
             case .sample: try pipeline.sample()
             case .baseline(let method): try pipeline.baseline(method)
             }
-            try AtomicFile.write(ReadableJSON.data(["unit": unit.key]), to: mark)
+            try AtomicFile.write(ReadableJSON.data(["unit": unit.key]), to: mark(of: unit))
         } catch let error as RunError where error.code == .locked {
             throw error
         } catch  where Comparison.isInterruption(error) {

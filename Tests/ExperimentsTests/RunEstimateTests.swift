@@ -1,0 +1,18 @@
+import Experiments
+import Testing
+
+@Suite("Estimates for people")
+struct RunEstimateTests {
+    @Test(
+        "have the unit that suits them",
+        arguments: [
+            (36.4, "about 36 s"), (99.4, "about 99 s"), (100.0, "about 1.7 min"),
+            (7199.0, "about 120.0 min"), (7200.0, "about 2 h 00 min"),
+            (23_220.0, "about 6 h 27 min"), (86_399.0, "about 24 h 00 min"),
+            (18_127_920.0, "about 210 days"),
+        ]
+    )
+    func times(seconds: Double, text: String) {
+        #expect(RunEstimate.time(seconds) == text)
+    }
+}
