@@ -55,8 +55,10 @@ int ct_device_memory(int device, int index, int64_t *current, int64_t *peak) {
     return guarded([&] {
         *current = *peak = 0;
         if (static_cast<at::DeviceType>(device) != at::kCUDA) return;
-        const auto statistics = at::getDeviceAllocator(at::kCUDA)->getDeviceStats(
-            static_cast<c10::DeviceIndex>(index));
+        // Before its first tensor the allocator knows no device.
+        const auto allocator = at::getDeviceAllocator(at::kCUDA);
+        if (!allocator->initialized()) return;
+        const auto statistics = allocator->getDeviceStats(static_cast<c10::DeviceIndex>(index));
         *current = statistics.allocated_bytes[0].current;
         *peak = statistics.allocated_bytes[0].peak;
     });
@@ -65,7 +67,11 @@ int ct_device_memory(int device, int index, int64_t *current, int64_t *peak) {
 int ct_device_reset_peak_memory(int device, int index) {
     return guarded([&] {
         if (static_cast<at::DeviceType>(device) != at::kCUDA) return;
-        at::getDeviceAllocator(at::kCUDA)->resetPeakStats(static_cast<c10::DeviceIndex>(index));
+        const auto allocator = at::getDeviceAllocator(at::kCUDA);
+        if (!allocator->initialized()) return;
+        // What an earlier stage has left would be missed by other processes on the device.
+        allocator->emptyCache();
+        allocator->resetPeakStats(static_cast<c10::DeviceIndex>(index));
     });
 }
 

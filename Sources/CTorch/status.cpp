@@ -31,10 +31,13 @@ int recordCurrentException() noexcept {
         } catch (const c10::OutOfMemoryError &error) {
             return record(CT_ERROR_OUT_OF_MEMORY, error.what_without_backtrace(), error.what());
         } catch (const c10::Error &error) {
-            // libtorch's CPU allocator reports exhaustion as a plain error.
+            // libtorch's CPU allocator and the libraries of CUDA report exhaustion as plain errors.
             std::string text = error.what_without_backtrace();
-            const bool exhausted = text.find("not enough memory") != std::string::npos ||
-                                   text.find("can't allocate memory") != std::string::npos;
+            bool exhausted = false;
+            for (const char *words : {"not enough memory", "can't allocate memory",
+                                      "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+                                      "CUDNN_STATUS_ALLOC_FAILED"})
+                exhausted = exhausted || text.find(words) != std::string::npos;
             return record(exhausted ? CT_ERROR_OUT_OF_MEMORY : CT_ERROR_TORCH, text, error.what());
         } catch (const std::bad_alloc &error) {
             return record(CT_ERROR_OUT_OF_MEMORY, "out of memory", error.what());

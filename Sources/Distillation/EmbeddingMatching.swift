@@ -241,13 +241,13 @@ public final class EmbeddingMatching: MatchingObjective {
         return (difference.squared().sum().item, .concatenated(gradients))
     }
 
-    /// Real images that are embedded at once: on a processor few enough that their maps stay in
-    /// the memory that the allocator keeps; elsewhere as many as fill it and still fit, 64 of
-    /// 256×256 (2 GiB a map of 128 channels).
+    /// Real images that are embedded at once.
     private var chunkSize: Int {
-        let pixels = real.set.height * real.set.width
-        return real.set.images.device.kind == .cpu
-            ? max(8, 65_536 / pixels) : min(1024, max(8, 4_194_304 / pixels))
+        real.set.images.device.imagesAtOnce(
+            height: real.set.height,
+            width: real.set.width,
+            atMost: 1024
+        )
     }
 }
 

@@ -91,7 +91,7 @@ extension Pipeline {
         case .dm:
             try recipe.dm.validate()
             try requireNetwork(recipe.dm.network)
-            _ = try SiameseAugmentation(recipe.dm.augmentation)
+            try requireAugmentation("dm.augmentation", recipe.dm.augmentation)
         case .idc1, .idc:
             let parameters = try idcParameters(method)
             try parameters.validate()
@@ -104,12 +104,32 @@ extension Pipeline {
                 )
             }
             try requireNetwork(recipe.idc.network)
+            if parameters.factor > 1 {
+                try requireNoDeterminism(of: "enlarging the stored images (idc.factor)")
+            }
         case .glad:
             try recipe.glad.validate()
             try requireNetwork(recipe.glad.network)
-            _ = try SiameseAugmentation(recipe.glad.augmentation)
+            try requireAugmentation("glad.augmentation", recipe.glad.augmentation)
             try requirePrior()
         }
+    }
+
+    private func requireAugmentation(_ setting: String, _ strategy: String) throws {
+        let operations = try SiameseAugmentation(strategy).operations
+        if operations.contains(.scale) || operations.contains(.rotate) {
+            try requireNoDeterminism(of: "scale and rotate in \(setting)")
+        }
+    }
+
+    /// Refuses what has no deterministic derivative on CUDA: libtorch would stop in the first step.
+    private func requireNoDeterminism(of work: String) throws {
+        guard environment.isDeterministic, device.kind == .cuda else { return }
+        throw RunError(
+            .invalidSettings,
+            "--deterministic: on CUDA \(work) cannot be differentiated so. Leave the flag or that "
+                + "out, or use --device cpu."
+        )
     }
 
     /// Images as they were optimised are not resized for a protocol.

@@ -39,6 +39,10 @@ extension Pipeline {
             )
         }
         opened.move(to: device)
+        if device.kind != .cpu, let model = opened as? AutoencoderKL {
+            // One image leaves a GPU idle; eight of 256×256 take about 2 GB.
+            model.pixelsAtOnce = 8 * 256 * 256
+        }
         return opened
     }
 

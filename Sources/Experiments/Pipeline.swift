@@ -19,6 +19,8 @@ public final class Pipeline {
         public var device: Device
         /// `bfloat16` for autocast, or nil for float32 throughout.
         public var precision: DType?
+        /// Whether only deterministic algorithms are allowed.
+        public var isDeterministic: Bool
         /// The command line, for the provenance.
         public var arguments: [String]
         /// Whether the run is to save its state and stop.
@@ -28,11 +30,13 @@ public final class Pipeline {
         public init(
             device: Device = .cpu,
             precision: DType? = nil,
+            isDeterministic: Bool = false,
             arguments: [String] = [],
             isInterrupted: @escaping () -> Bool = { Interruption.isRequested }
         ) {
             self.device = device
             self.precision = precision
+            self.isDeterministic = isDeterministic
             self.arguments = arguments
             self.isInterrupted = isInterrupted
         }

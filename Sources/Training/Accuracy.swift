@@ -55,7 +55,8 @@ extension SupervisedTraining {
         batchSize: Int? = nil,
         among columns: [Int]? = nil
     ) throws -> [Int] {
-        let batchSize = batchSize ?? usualBatchSize(set)
+        let batchSize =
+            batchSize ?? set.device.imagesAtOnce(height: set.height, width: set.width)
         return try classifier.evaluating {
             try stride(from: 0, to: set.count, by: batchSize).flatMap { start -> [Int] in
                 let images = try set.reading(Array(start..<min(start + batchSize, set.count)))
@@ -72,12 +73,5 @@ extension SupervisedTraining {
                 return counted.argmax(along: 1).values()
             }
         }
-    }
-
-    /// On a CPU small enough that the allocator keeps the memory of the maps between batches:
-    /// larger ones come from the system each time, which doubles the time.
-    private static func usualBatchSize(_ set: ImageSet) -> Int {
-        guard set.device.kind == .cpu else { return 256 }
-        return max(8, 65_536 / (set.height * set.width))
     }
 }

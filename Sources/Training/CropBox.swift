@@ -85,15 +85,16 @@ public struct CropBox: Sendable, Equatable {
         let columns = boxes.flatMap {
             positions(start: $0.left, size: $0.width, of: columnCount, count: width)
         }
+        // Only the places are copied to the device; the grid is made of them there.
         let shape = [boxes.count, height, width]
         let grid = Tensor.stacked(
             [
-                Tensor(columns, shape: [boxes.count, 1, width]).expanded(shape),
-                Tensor(rows, shape: [boxes.count, height, 1]).expanded(shape),
+                Tensor(columns, shape: [boxes.count, 1, width]).moved(to: x.device).expanded(shape),
+                Tensor(rows, shape: [boxes.count, height, 1]).moved(to: x.device).expanded(shape),
             ],
             along: -1
         )
-        return x.sampled(at: grid.moved(to: x.device))
+        return x.sampled(at: grid)
     }
 
     /// Cuts a box out of every image and resizes it bilinearly, with a filter that is widened where

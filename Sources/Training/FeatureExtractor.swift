@@ -201,10 +201,7 @@ public struct FeatureExtractor {
         }
     }
 
-    /// On a CPU small enough that the maps' memory is used again by the next batch.
-    private var batchSize: Int {
-        device.kind == .cpu ? max(8, 65_536 / (imageSize * imageSize)) : 256
-    }
+    private var batchSize: Int { device.imagesAtOnce(height: imageSize, width: imageSize) }
 
     private func withChannels(_ x: Tensor) -> Tensor {
         let found = x.size(along: 1)

@@ -23,7 +23,8 @@ struct ComputeOptions: ParsableArguments {
     @Flag(
         help: """
             Use only deterministic algorithms, so that on CUDA, too, a resumed run equals an \
-            uninterrupted one bit for bit. On the CPU this is always the case.
+            uninterrupted one bit for bit (refused for methods that have none). On the CPU this is \
+            always the case.
             """
     )
     var deterministic = false
@@ -56,6 +57,7 @@ struct ComputeOptions: ParsableArguments {
         return Pipeline.Environment(
             device: device,
             precision: precision,
+            isDeterministic: deterministic,
             arguments: CommandLine.arguments
         )
     }

@@ -249,7 +249,9 @@ struct MakeReport: ParsableCommand {
                     dataset: $0
                 )
             }
-            return try ComparisonReport(comparison: url, published: published).write()
+            return try Comparison.exclusively(in: url, observer: Terminal(output)) {
+                try ComparisonReport(comparison: url, published: published).write()
+            }
         }
         if !RunIndex.isRun(url), let index = RunIndex(folder: url) { return try index.write() }
         return try Report(run: url).write()

@@ -4,11 +4,16 @@ import Testing
 
 @Suite("Results of a comparison that nothing else holds", .timeLimit(.minutes(5)))
 struct KeptResultsTests {
-    private func grid(seeds: String, more: String = "", in folder: URL) throws {
+    private func grid(
+        seeds: String,
+        more: String = "",
+        methods: String = "[random]",
+        in folder: URL
+    ) throws {
         let text = """
             name: kept
             recipe: {from: recipe.yaml, evaluate: {epochs: 2, evaluations: 1}}
-            methods: [random]
+            methods: \(methods)
             imagesPerClass: [1]
             networks: [convnet-3]
             seeds: \(seeds)
@@ -72,6 +77,51 @@ struct KeptResultsTests {
                 let cells = folder.appendingPathComponent("run/cells").path
                 #expect(!FileManager.default.fileExists(atPath: cells))
             }
+        }
+    }
+
+    @Test("what half of the work cost does not take the place of what all of it did")
+    func partialCosts() throws {
+        try withTemporaryFolder { folder in
+            _ = try SmallRun(in: folder)
+            try grid(seeds: "[0]", in: folder)
+            try #require(try compare(folder).exitCode == 0)
+            let file = folder.appendingPathComponent("run/comparison.json")
+            try editJSON(file) { kept in
+                var units = kept["shared"] as? [[String: Any]] ?? []
+                var costs = units.first?["costs"] as? [[String: Any]] ?? []
+                try #require(costs.count == 1)
+                costs[0]["seconds"] = 1e6
+                units[0]["costs"] = costs
+                kept["shared"] = units
+            }
+            // As if the set were being made again, and the process had been stopped.
+            for name in ["cells", "shared/random-1/unit.json"] {
+                try FileManager.default.removeItem(at: folder.appendingPathComponent("run/\(name)"))
+            }
+            #expect(try compare(folder, ["--gather"]).exitCode == 0)
+            try editJSON(file) { kept in
+                let units = kept["shared"] as? [[String: Any]]
+                let costs = units?.first?["costs"] as? [[String: Any]]
+                #expect(costs?.first?["seconds"] as? Double == 1e6)
+            }
+        }
+    }
+
+    @Test("cells of a set whose maker was killed come after all others")
+    func leftUnit() throws {
+        try withTemporaryFolder { folder in
+            _ = try SmallRun(in: folder)
+            try grid(seeds: "[0, 1]", more: "", methods: "[random, k-center]", in: folder)
+            let unit = folder.appendingPathComponent("run/shared/random-1")
+            try FileManager.default.createDirectory(at: unit, withIntermediateDirectories: true)
+            try Data().write(to: unit.appendingPathComponent("begun"))
+            let process = try DistillProcess(["compare", "grid.yaml", "-o", "run"], in: folder)
+            #expect(process.exitCode == 0, "\(process.errors)")
+            let made = process.errors.split(separator: "\n").filter { $0.contains("shared: ") }
+            #expect(made.count >= 2 && made.last?.contains("random-1") == true, "\(made)")
+            let mark = unit.appendingPathComponent("begun").path
+            #expect(!FileManager.default.fileExists(atPath: mark))
         }
     }
 

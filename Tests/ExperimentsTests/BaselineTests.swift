@@ -45,6 +45,24 @@ struct BaselineTests {
         for name in recipe.baselines { try pipeline.baseline(name) }
     }
 
+    @Test("what has no deterministic derivative on CUDA is refused before any work")
+    func nondeterministic() throws {
+        try withData { folder, recipe in
+            for (method, words) in [
+                ("dm", "scale and rotate in dm.augmentation"), ("idc", "idc.factor"),
+            ] {
+                let pipeline = try Pipeline(
+                    recipe,
+                    in: folder.appendingPathComponent("run-\(method)"),
+                    environment: .init(device: .cuda, isDeterministic: true),
+                    observer: SilentObserver()
+                )
+                let error = #expect(throws: RunError.self) { try pipeline.baseline(method) }
+                #expect(error?.description.contains(words) == true)
+            }
+        }
+    }
+
     /// All images, their descriptions and float values.
     private func files(_ run: URL) throws -> [String: Data] {
         var files = [String: Data]()

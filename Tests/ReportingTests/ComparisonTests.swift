@@ -21,7 +21,7 @@ struct ComparisonTests {
     }
 
     /// One cell of `comparison.json`.
-    private static func cell(
+    static func cell(
         _ method: String,
         _ count: Int,
         seed: Int,
@@ -309,6 +309,8 @@ struct ComparisonTests {
         let rows = try run.text("comparison.csv").split(separator: "\n")
         #expect(rows.count == 1 + 2 + 6)
         #expect(rows[1].contains("0 1 2"))
+        // A mean over draws belongs to none of them.
+        #expect(rows[0].contains(",seed,") && rows[1].contains(",last,,0 1 2,"), "\(rows[1])")
         #expect(rows.last?.contains(",draws,") == true)
     }
 

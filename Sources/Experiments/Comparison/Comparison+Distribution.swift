@@ -48,16 +48,18 @@ extension Comparison {
         try exclusively {
             let units = distributionUnits()
             guard !units.isEmpty else { return }
+            let count = try distributionCount(methods: units.count)
             let identity = [
                 "features": settings.features, "perplexity": "\(settings.perplexity)",
-                "realImages": "\(settings.realImages)", "imagesPerClass": "\(distributionCount)",
+                "realImages": "\(settings.realImages)", "imagesPerClass": "\(count)",
                 "neighbourCandidates": "\(settings.neighbourCandidates)",
                 "units": units.map(\.unit.key).joined(separator: " "),
             ]
             let old = read("distribution.json", in: url, as: DistributionRecord.self)
             guard old?.identity != identity else { return }
             do {
-                let record = try distribution(of: units, identity: identity)
+                try requirePlaces(methods: units.count, count: count)
+                let record = try distribution(of: units, count: count, identity: identity)
                 try AtomicFile.write(
                     ReadableJSON.data(record),
                     to: url.appendingPathComponent("distribution.json")
@@ -83,16 +85,39 @@ extension Comparison {
         url.appendingPathComponent("distribution-failed.json")
     }
 
-    private var distributionCount: Int {
+    /// Images of each class that are shown of every method: as many as the grid asks for, or, where
+    /// it says nothing, as many as the embedding takes in minutes.
+    private func distributionCount(methods: Int) throws -> Int {
         let largest = plan.grid.imagesPerClass.max() ?? 1
-        let wanted = plan.grid.distribution.imagesPerClass
-        return wanted > 0 ? min(wanted, largest) : largest
+        let settings = plan.grid.distribution
+        guard settings.imagesPerClass == 0 else { return min(settings.imagesPerClass, largest) }
+        let places = max(8_000 - settings.realImages, 0)
+        let classes = try data(plan.grid.recipe.data).classNames.count
+        return min(largest, max(1, places / max(methods * classes, 1)))
     }
 
-    /// The finished sets of the grid's own recipe, the largest of each method.
+    /// The memory of the exact embedding grows with the square of the number of images.
+    private func requirePlaces(methods: Int, count: Int) throws {
+        let classes = try data(plan.grid.recipe.data).classNames.count
+        let settings = plan.grid.distribution
+        let (made, most) = (methods * classes * count, 20_000)
+        guard made + settings.realImages <= most else {
+            throw RunError(
+                .invalidSettings,
+                "\(made) images of \(methods) methods and \(settings.realImages) real ones are too "
+                    + "many for exact t-SNE: at most \(most). Lower distribution.imagesPerClass or "
+                    + "distribution.realImages."
+            )
+        }
+    }
+
+    /// The finished sets of the grid's own recipe, the largest of each method; where the grid varies
+    /// that recipe without measuring it, those of the first variation.
     private func distributionUnits() -> [(method: String, unit: SharedUnit)] {
         plan.grid.methods.compactMap { method in
-            let cells = plan.cells.filter { $0.method == method && $0.variation.isEmpty }
+            let all = plan.cells.filter { $0.method == method }
+            let shown = all.contains(where: \.variation.isEmpty) ? [:] : all.first?.variation
+            let cells = all.filter { $0.variation == shown }
             guard let cell = cells.max(by: { $0.imagesPerClass < $1.imagesPerClass }),
                 let unit = plan.unit(cell.unit),
                 FileManager.default.fileExists(
@@ -105,6 +130,7 @@ extension Comparison {
 
     private func distribution(
         of units: [(method: String, unit: SharedUnit)],
+        count: Int,
         identity: [String: String]
     ) throws -> DistributionRecord {
         let settings = plan.grid.distribution
@@ -119,7 +145,7 @@ extension Comparison {
         let sets = try units.map { method, unit in
             let place = unit.images.first.map(folder(of: unit).appendingPathComponent)
             let all = try ImageFolder(place ?? folder(of: unit))
-            let chosen = all.chosenPerClass(distributionCount, seed: UInt64(plan.grid.recipe.seed))
+            let chosen = all.chosenPerClass(count, seed: UInt64(plan.grid.recipe.seed))
             let set = try features(all.subset(chosen.flatMap(\.self)), extractor)
             return (method, set, try Comparison.chosenImages(of: method, in: place))
         }
@@ -167,7 +193,7 @@ extension Comparison {
         return DistributionRecord(
             identity: identity,
             features: extractor.name,
-            imagesPerClass: distributionCount,
+            imagesPerClass: count,
             sets: records
         )
     }

@@ -133,7 +133,9 @@ extension Comparison {
             let keptUnits = kept?.units ?? [:]
             let costs = plan.units.reduce(into: [String: [StageCost]]()) { costs, unit in
                 let own = self.costs(of: unit)
-                costs[unit.key] = own.isEmpty ? keptUnits[unit.key]?.costs ?? [] : own
+                let kept = keptUnits[unit.key]?.costs ?? []
+                // Those of half the work do not count while there are some of all of it.
+                costs[unit.key] = own.isEmpty || !isMade(unit) && !kept.isEmpty ? kept : own
             }
             let results = plan.cells.compactMap { cell -> CellResult? in
                 let cost = distillationCost(of: cell, costs)
@@ -228,13 +230,36 @@ extension Comparison {
 
     /// Does something with the files that all processes write, one process at a time.
     public func exclusively<Value>(_ body: () throws -> Value) throws -> Value {
+        try Comparison.exclusively(
+            in: url,
+            observer: observer,
+            isInterrupted: environment.isInterrupted,
+            body
+        )
+    }
+
+    /// Does something with the files of a folder that all processes write, one process at a time.
+    ///
+    /// - Parameters:
+    ///   - url: The folder.
+    ///   - observer: Hears of another process that has to be waited for.
+    ///   - isInterrupted: Whether to wait no longer.
+    ///   - body: What is done.
+    /// - Returns: What that returns.
+    /// - Throws: What that throws, `InterruptedError`, and `RunError` if the folder cannot be locked.
+    public static func exclusively<Value>(
+        in url: URL,
+        observer: any RunObserver,
+        isInterrupted: () -> Bool = { false },
+        _ body: () throws -> Value
+    ) throws -> Value {
         var hasToldOf = false
         while true {
             do {
                 let lock = try FolderLock(url)
                 return try withExtendedLifetime(lock, body)
             } catch let error as RunError where error.code == .locked {
-                if environment.isInterrupted() { throw InterruptedError() }
+                if isInterrupted() { throw InterruptedError() }
                 if !hasToldOf { observer.note("Waiting: \(error)") }
                 hasToldOf = true
                 Thread.sleep(forTimeInterval: 0.05)
@@ -245,6 +270,14 @@ extension Comparison {
     /// Whether a unit reads, directly or not, what another makes.
     func uses(_ needed: String, from key: String) -> Bool {
         key == needed || (plan.unit(key)?.needs ?? []).contains { uses(needed, from: $0) }
+    }
+
+    /// Whether a unit's work is part of what another cost: all that it needs but the pre-training, and
+    /// what only that needs.
+    private func isPaid(_ needed: SharedUnit, by unit: SharedUnit) -> Bool {
+        guard unit.work != .pretrain else { return false }
+        return needed == unit && needed.work != .pretrain
+            || unit.needs.compactMap(plan.unit).contains { isPaid(needed, by: $0) }
     }
 
     private func costs(of unit: SharedUnit) -> [StageCost] {
@@ -266,7 +299,7 @@ extension Comparison {
         let share = Double(cell.imagesPerClass) / Double(max(made, 1))
         let own = costs[unit.key] ?? []
         let before = plan.units
-            .filter { $0.key != unit.key && $0.work != .pretrain && uses($0.key, from: unit.key) }
+            .filter { $0.key != unit.key && isPaid($0, by: unit) }
             .flatMap { costs[$0.key] ?? [] }
         let all = own + before
         // Without its own a part would be told as the whole.

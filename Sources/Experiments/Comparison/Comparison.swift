@@ -182,13 +182,34 @@ public final class Comparison {
         try measureDistribution()
     }
 
-    private func markOfBeginning(_ cell: GridCell) -> URL {
-        folder(of: cell).appendingPathComponent("begun")
+    private static func markOfBeginning(in folder: URL) -> URL {
+        folder.appendingPathComponent("begun")
     }
 
-    /// Whether a process began a cell and did not come to its end, or is still at it.
+    /// Whether a process began a cell, or work that it shares, and did not come to its end, or is
+    /// still at it.
     private func wasLeft(_ cell: GridCell) -> Bool {
-        FileManager.default.fileExists(atPath: markOfBeginning(cell).path)
+        let units = plan.units.filter { uses($0.key, from: cell.unit) && !isMade($0) }
+        return ([folder(of: cell)] + units.map { folder(of: $0) }).contains {
+            FileManager.default.fileExists(atPath: Comparison.markOfBeginning(in: $0).path)
+        }
+    }
+
+    /// Does work in a folder that is marked meanwhile: the mark of a process that was killed stays.
+    private func marked(_ folder: URL, _ work: () throws -> Void) throws {
+        let mark = Comparison.markOfBeginning(in: folder)
+        try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        _ = FileManager.default.createFile(atPath: mark.path, contents: nil)
+        do {
+            try work()
+        } catch let error as RunError where error.code == .locked {
+            // Where another process is at work the mark is that one's.
+            throw error
+        } catch {
+            try? FileManager.default.removeItem(at: mark)
+            throw error
+        }
+        try? FileManager.default.removeItem(at: mark)
     }
 
     /// How far the grid is.
@@ -224,25 +245,17 @@ public final class Comparison {
         guard !isFinished(cell) else { return }
         if environment.isInterrupted() { throw InterruptedError() }
         let failure = folder(of: cell).appendingPathComponent("failed.json")
-        let mark = markOfBeginning(cell)
-        try? FileManager.default.createDirectory(
-            at: folder(of: cell),
-            withIntermediateDirectories: true
-        )
-        _ = FileManager.default.createFile(atPath: mark.path, contents: nil)
-        // Where another process is at work the mark is that one's.
-        var isBusy = false
-        defer { if !isBusy { try? FileManager.default.removeItem(at: mark) } }
         do {
-            guard let unit = plan.unit(cell.unit) else {
-                throw RunError(.unusable, "cell \(cell.key): no unit makes its images.")
+            try marked(folder(of: cell)) {
+                guard let unit = plan.unit(cell.unit) else {
+                    throw RunError(.unusable, "cell \(cell.key): no unit makes its images.")
+                }
+                try prepare(unit)
+                try linkImages(of: unit, into: cell)
+                try pipeline(cell.recipe, in: folder(of: cell)).evaluate(only: cell.method)
             }
-            try prepare(unit)
-            try linkImages(of: unit, into: cell)
-            try pipeline(cell.recipe, in: folder(of: cell)).evaluate(only: cell.method)
             try? FileManager.default.removeItem(at: failure)
         } catch let error as RunError where error.code == .locked {
-            isBusy = true
             throw error
         } catch  where Comparison.isInterruption(error) {
             throw error
@@ -282,17 +295,19 @@ public final class Comparison {
             try linkResults(of: needed, into: unit)
         }
         do {
-            let pipeline = try pipeline(unit.recipe, in: folder(of: unit))
-            observer.note("shared: \(unit.key)")
-            switch unit.work {
-            case .encode: try pipeline.encode()
-            case .pretrain: try pipeline.pretrain()
-            case .finetune: try pipeline.finetune()
-            case .features: _ = try pipeline.trainedExtractor()
-            case .sample: try pipeline.sample()
-            case .baseline(let method): try pipeline.baseline(method)
+            try marked(folder(of: unit)) {
+                let pipeline = try pipeline(unit.recipe, in: folder(of: unit))
+                observer.note("shared: \(unit.key)")
+                switch unit.work {
+                case .encode: try pipeline.encode()
+                case .pretrain: try pipeline.pretrain()
+                case .finetune: try pipeline.finetune()
+                case .features: _ = try pipeline.trainedExtractor()
+                case .sample: try pipeline.sample()
+                case .baseline(let method): try pipeline.baseline(method)
+                }
+                try AtomicFile.write(ReadableJSON.data(["unit": unit.key]), to: mark(of: unit))
             }
-            try AtomicFile.write(ReadableJSON.data(["unit": unit.key]), to: mark(of: unit))
         } catch let error as RunError where error.code == .locked {
             throw error
         } catch  where Comparison.isInterruption(error) {

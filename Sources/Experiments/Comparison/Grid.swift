@@ -18,7 +18,8 @@ public struct Grid: Sendable, Equatable {
         /// What images are compared by: `none` for no figure, `pixels` or `pixels-SIZE`,
         /// `efficientnet-lite0`, or the file of a trained network.
         public var features = "pixels"
-        /// Images of every class of each method; 0 for the largest number of the grid.
+        /// Images of every class of each method; 0 for the largest number of the grid, or as many as
+        /// make 8,000 images of all methods with the real ones.
         public var imagesPerClass = 0
         /// Real images, of all classes together.
         public var realImages = 1000

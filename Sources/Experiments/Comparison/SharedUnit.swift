@@ -90,9 +90,12 @@ extension SharedUnit.Work {
             switch BaselineMethod(rawValue: name) {
             case .random:
                 own.coreset.random = recipe.coreset.random
+                if own.coreset.random == .first { own.seed = 0 }
                 own.sample.imagesPerClass = imagesPerClass
             case .kCenter, .herding:
                 own.coreset = recipe.coreset
+                // Nothing is drawn.
+                if own.coreset.features != "train" { own.seed = 0 }
                 own.coreset.random = CoresetSettings().random
                 if name == BaselineMethod.herding.rawValue {
                     own.coreset.kCenterStart = CoresetSettings().kCenterStart

@@ -225,8 +225,12 @@ struct ComparisonPage {
         if !file.failed.isEmpty {
             gaps.append("\(Words.count(file.failed.count, "cell")) failed; the reasons are below.")
         }
+        func kinds(_ devices: [String?]) -> Set<String> {
+            // "cuda:1" is no other kind than "cuda:0".
+            Set(devices.compactMap { $0?.split(separator: ":").first.map(String.init) })
+        }
         let different: [(String, Set<String>)] = [
-            ("devices", Set(file.results.compactMap(\.result.device))),
+            ("kinds of device", kinds(file.results.map(\.result.device))),
             ("precisions", Set(file.results.compactMap(\.result.precision))),
             ("test images", Set(file.results.compactMap(\.result.test?.fingerprint))),
         ]
@@ -234,6 +238,13 @@ struct ComparisonPage {
             gaps.append(
                 "Cells were measured with different \(name) (\(Words.list(values.map { String($0.prefix(12)) }.sorted()))): "
                     + "means over them mix results that may not be comparable."
+            )
+        }
+        let makers = kinds(file.results.map(\.distillation?.device))
+        if makers.count > 1 {
+            gaps.append(
+                "Images were made on different kinds of device (\(Words.list(makers.sorted()))): do "
+                    + "not compare their times and memory."
             )
         }
         let failure = figures.flatMap(\.figures).compactMap(\.failure).first

@@ -105,11 +105,14 @@ public struct ComparisonReport: Sendable {
         return try save(page.html(), "comparison.html")
     }
 
-    /// The largest set of each method, in the settings of the grid's own recipe.
+    /// The largest set of each method, in the settings of the grid's own recipe; where that was not
+    /// measured, in those of its first results.
     private var gallery: GallerySection.Source {
-        let own = file.results.filter(\.variation.isEmpty)
-        let sets = Set(own.map(\.result.method)).compactMap { method -> ImageSet? in
-            let largest = own.filter { $0.result.method == method }
+        let methods = Set(file.results.map(\.result.method))
+        let sets = methods.compactMap { method -> ImageSet? in
+            let all = file.results.filter { $0.result.method == method }
+            let shown = all.contains(where: \.variation.isEmpty) ? [:] : all.first?.variation
+            let largest = all.filter { $0.variation == shown }
                 .max { $0.result.imagesPerClass < $1.result.imagesPerClass }
             guard let unit = largest?.unit else { return nil }
             return ["surrogate", "baselines/\(method)"].lazy.compactMap {
@@ -146,7 +149,9 @@ public struct ComparisonReport: Sendable {
 
     private var tables: [(title: String, table: ComparisonTable)] {
         let methods = ComparisonTable(methodsOf: groups)
-        let settings = ComparisonTable(settingsOf: groups, base: file.base)
+        // Of the draws it shows means.
+        let base = file.base.filter { $0.key != ComparisonFile.drawPath }
+        let settings = ComparisonTable(settingsOf: groups, base: base)
         var tables = [("Methods", methods), ("Settings", settings)]
         if file.hasDraws {
             let draws = ComparisonTable(drawsOf: ComparisonGroup.all(file), base: file.base)

@@ -108,7 +108,11 @@ package enum ComparisonText {
                     group.protocolName ?? "", group.epochs.map(String.init) ?? "",
                     group.selection,
                 ]
-                fields += paths.map { group.variation[$0] ?? base[$0] ?? "" }
+                fields += paths.map { path in
+                    // A mean over draws belongs to none of them.
+                    let isMerged = group.spread == .draws && path == ComparisonFile.drawPath
+                    return isMerged ? "" : group.variation[path] ?? base[path] ?? ""
+                }
                 fields += [
                     group.seeds.map(String.init).joined(separator: " "), digits(group.mean),
                     group.deviation.map(digits) ?? "",

@@ -16,6 +16,8 @@ package struct DistributionFile: Decodable, Sendable {
         package var density: Double?
     }
 
+    /// What it was made of, by name.
+    package var identity: [String: String]?
     /// What images were compared by.
     package var features: String
     package var imagesPerClass: Int
@@ -53,7 +55,7 @@ enum DistributionFigures {
                 title: "Similarity to the nearest real image",
                 caption: """
                     Cosine similarity between the features of each distilled image and those of the \
-                    most similar real image of its class. 1 is a copy.
+                    most similar real image of its class\(searched(file)). 1 is a copy.
                     """,
                 values: \.nearestReal
             ),
@@ -68,6 +70,12 @@ enum DistributionFigures {
                 values: \.nearestSibling
             ),
         ].compactMap { $0 }
+    }
+
+    /// ", among up to 20,000 of all classes": a copy of an image that was not searched looks like none.
+    private static func searched(_ file: DistributionFile) -> String {
+        let count = file.identity?["neighbourCandidates"].flatMap(Int.init)
+        return count.map { ", among up to \(Words.count($0)) of all classes" } ?? ""
     }
 
     /// The paper shows these; other methods only where none of them is there.

@@ -90,7 +90,8 @@ enum VariationFigures {
                 (Double($0) ?? .infinity, $0) < (Double($1) ?? .infinity, $1)
             }
             // On and off is the figure of the ablation.
-            let isSwitch = hasAblation && values.count == 2 && values.contains("0")
+            let isWeight = [weights.representativeness, weights.diversity].contains(path)
+            let isSwitch = hasAblation && isWeight && values.count == 2 && values.contains("0")
             guard values.count > 1, !isSwitch else { return [] }
             return ComparisonFigures.networks(here).map { network in
                 chart(

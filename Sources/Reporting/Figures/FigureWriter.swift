@@ -19,6 +19,10 @@ struct FigureWriter {
         } catch {
             throw Self.unwritable(folder, error)
         }
+        // Pictures of other numbers must not stay beside these.
+        for kind in ["svg", "pdf"] {
+            try? FileManager.default.removeItem(at: folder.appending(path: "\(chart.name).\(kind)"))
+        }
         try Self.write(chart.csv, to: folder.appending(path: "\(chart.name).csv"))
         try Self.write(chart.gnuplotScript, to: folder.appending(path: "\(chart.name).gp"))
         var view = FigureView(
