@@ -67,6 +67,19 @@ public struct RunEstimate: Codable, Sendable, Equatable {
     }
 }
 
+/// The largest memory of several measurements, each of which may begin to count anew.
+package struct PeakMemory {
+    private let device: Device
+    /// The largest so far, in bytes.
+    package private(set) var bytes = 0
+
+    /// Begins with nothing.
+    package init(on device: Device) { self.device = device }
+
+    /// Takes what was needed since the last count began; to be called before the next one does.
+    package mutating func note() { bytes = max(bytes, Memory.peakBytes(on: device)) }
+}
+
 extension Pipeline {
     /// The stages of `run()`.
     public var stages: [RunStage] {
@@ -92,24 +105,27 @@ extension Pipeline {
         if !recipe.model.autoencoder.isEmpty, let first = wanted.first, first != .encode {
             wanted.insert(.encode, at: 0)
         }
-        let stages = try wanted.map(estimate)
+        var peak = PeakMemory(on: device)
+        let stages = try wanted.map { try estimate($0, &peak) }
         return RunEstimate(
             stages: stages.map(\.stage),
-            memoryBytes: Memory.peakBytes(on: device),
+            memoryBytes: peak.bytes,
             diskBytes: stages.reduce(0) { $0 + $1.diskBytes }
         )
     }
 
     private func estimate(
-        _ stage: RunStage
+        _ stage: RunStage,
+        _ peak: inout PeakMemory
     ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
-        switch stage {
+        defer { peak.note() }
+        return switch stage {
         case .encode: try estimateEncoding()
         case .pretrain: try estimatePretraining()
         case .finetune: try estimateFinetuning()
         case .sample: try estimateSampling("sample")
         case .baseline(let name): try estimateBaseline(name)
-        case .evaluate: try estimateEvaluation()
+        case .evaluate: try estimateEvaluation(&peak)
         }
     }
 
@@ -233,7 +249,9 @@ extension Pipeline {
     }
 
     /// Trains each network for a few epochs on real images, as many as the surrogate will have.
-    private func estimateEvaluation() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
+    private func estimateEvaluation(
+        _ peak: inout PeakMemory
+    ) throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let settings = recipe.evaluate
         let data = try data()
         // A training on fewer images has about as many steps: more epochs.
@@ -252,6 +270,7 @@ extension Pipeline {
                 on: device,
                 teacher: teacher()
             )
+            peak.note()
             seconds += one.seconds
             epochs = one.epochs
         }

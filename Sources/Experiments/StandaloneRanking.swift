@@ -121,6 +121,7 @@ public struct StandaloneRanking {
         let images = try Images(settings)
         let teacher = try teacher(images, environment)
         var stages = [RunEstimate.Stage]()
+        var peak = PeakMemory(on: environment.device)
         for kind in RankingTraining.allCases
         where kind != .syntheticAny || settings.ownProtocol != nil {
             let options = try options(kind, environment)
@@ -131,6 +132,7 @@ public struct StandaloneRanking {
                 on: environment.device,
                 teacher: options.evaluationProtocol.needsTeacher ? teacher : nil
             )
+            peak.note()
             stages.append(
                 .init(
                     stage: kind.rawValue,
@@ -141,7 +143,7 @@ public struct StandaloneRanking {
         }
         return RunEstimate(
             stages: stages,
-            memoryBytes: Memory.peakBytes(on: environment.device),
+            memoryBytes: peak.bytes,
             diskBytes: 0
         )
     }

@@ -8,6 +8,7 @@ struct KeptResultsTests {
         seeds: String,
         more: String = "",
         methods: String = "[random]",
+        distribution: String = "features: none",
         in folder: URL
     ) throws {
         let text = """
@@ -17,7 +18,7 @@ struct KeptResultsTests {
             imagesPerClass: [1]
             networks: [convnet-3]
             seeds: \(seeds)
-            distribution: {features: none}
+            distribution: {\(distribution)}
             \(more)
             """
         try Data(text.utf8).write(to: folder.appendingPathComponent("grid.yaml"))
@@ -112,7 +113,7 @@ struct KeptResultsTests {
     func leftUnit() throws {
         try withTemporaryFolder { folder in
             _ = try SmallRun(in: folder)
-            try grid(seeds: "[0, 1]", more: "", methods: "[random, k-center]", in: folder)
+            try grid(seeds: "[0, 1]", methods: "[random, k-center]", in: folder)
             let unit = folder.appendingPathComponent("run/shared/random-1")
             try FileManager.default.createDirectory(at: unit, withIntermediateDirectories: true)
             try Data().write(to: unit.appendingPathComponent("begun"))
@@ -122,6 +123,21 @@ struct KeptResultsTests {
             #expect(made.count >= 2 && made.last?.contains("random-1") == true, "\(made)")
             let mark = unit.appendingPathComponent("begun").path
             #expect(!FileManager.default.fileExists(atPath: mark))
+        }
+    }
+
+    @Test("a figure of more images than exact t-SNE can take is refused with what to lower")
+    func tooManyPlaces() throws {
+        try withTemporaryFolder { folder in
+            _ = try SmallRun(in: folder)
+            try grid(seeds: "[0]", distribution: "realImages: 20000", in: folder)
+            let process = try DistillProcess(["compare", "grid.yaml", "-o", "run"], in: folder)
+            #expect(process.exitCode == 0, "\(process.errors)")
+            #expect(process.errors.contains("too many for exact t-SNE"), "\(process.errors)")
+            let page = folder.appendingPathComponent("run/comparison.html")
+            #expect(
+                try String(contentsOf: page, encoding: .utf8).contains("Lower distribution.images")
+            )
         }
     }
 

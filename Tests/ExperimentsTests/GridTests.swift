@@ -276,6 +276,33 @@ struct GridTests {
         )
     }
 
+    @Test("what draws nothing is made once, however many seeds images are drawn by")
+    func seedless() throws {
+        func keys(_ coreset: String) throws -> Set<String> {
+            let plan = try GridPlan(
+                Grid.read(
+                    yaml: """
+                        recipe: {coreset: \(coreset)}
+                        methods: [random, k-center, herding]
+                        vary: {seed: [0, 1]}
+                        """
+                )
+            )
+            return Set(plan.units.map(\.key))
+        }
+        let drawn = ["random-10", "random-10_seed=1"]
+        #expect(
+            try keys("{features: pixels}") == Set(drawn + ["k-center-10", "herding-10"])
+        )
+        #expect(
+            try keys("{features: pixels, random: first}")
+                == ["random-10", "k-center-10", "herding-10"]
+        )
+        // The network that computes features is trained by a seed.
+        let trained = ["features", "k-center-10", "herding-10"]
+        #expect(try keys("{}") == Set(drawn + trained + trained.map { "\($0)_seed=1" }))
+    }
+
     @Test("models on latents and models of the grid's own share their first stages")
     func stages() throws {
         let plan = try GridPlan(

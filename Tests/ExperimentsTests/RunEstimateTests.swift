@@ -1,5 +1,6 @@
 import Experiments
 import Testing
+import Torch
 
 @Suite("Estimates for people")
 struct RunEstimateTests {
@@ -14,5 +15,18 @@ struct RunEstimateTests {
     )
     func times(seconds: Double, text: String) {
         #expect(RunEstimate.time(seconds) == text)
+    }
+
+    @Test("tell the largest memory, not that of the last measurement")
+    func memory() {
+        var peak = PeakMemory(on: .cpu)
+        #expect(peak.bytes == 0)
+        for _ in 0..<3 {
+            let before = peak.bytes
+            let x = Tensor.ones([10_000_000])
+            peak.note()
+            #expect(peak.bytes >= max(before, 4 * x.count))
+            Memory.resetPeak(on: .cpu)
+        }
     }
 }

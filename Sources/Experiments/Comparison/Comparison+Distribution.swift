@@ -119,10 +119,7 @@ extension Comparison {
             let shown = all.contains(where: \.variation.isEmpty) ? [:] : all.first?.variation
             let cells = all.filter { $0.variation == shown }
             guard let cell = cells.max(by: { $0.imagesPerClass < $1.imagesPerClass }),
-                let unit = plan.unit(cell.unit),
-                FileManager.default.fileExists(
-                    atPath: folder(of: unit).appendingPathComponent("unit.json").path
-                )
+                let unit = plan.unit(cell.unit), isMade(unit)
             else { return nil }
             return (method, unit)
         }

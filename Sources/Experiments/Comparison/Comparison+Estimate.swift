@@ -86,14 +86,18 @@ extension Comparison {
         let scratch = FileManager.default.temporaryDirectory
             .appendingPathComponent("distill-dry-run-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: scratch) }
+        var peak = PeakMemory(on: environment.device)
         return GridEstimate(
-            shared: try sharedEstimates(scratch),
-            cells: try cellEstimates(scratch),
-            memoryBytes: Memory.peakBytes(on: environment.device)
+            shared: try sharedEstimates(scratch, &peak),
+            cells: try cellEstimates(scratch, &peak),
+            memoryBytes: peak.bytes
         )
     }
 
-    private func sharedEstimates(_ scratch: URL) throws -> [GridEstimate.Unit] {
+    private func sharedEstimates(
+        _ scratch: URL,
+        _ peak: inout PeakMemory
+    ) throws -> [GridEstimate.Unit] {
         let missing = plan.units.filter { !isMade($0) }
         var counts = [String: Set<Int>]()
         for unit in missing {
@@ -109,7 +113,9 @@ extension Comparison {
             }
             try announce(unit.key)
             let place = scratch.appendingPathComponent(unit.key)
-            measured[kind, default: [:]][count] = try measure(unit, in: place)
+            guard let stage = try measure(unit, in: place, &peak) else { continue }
+            tell(unit.key, stage.seconds, stage.work)
+            measured[kind, default: [:]][count] = stage
         }
         return try plan.units.map { unit in
             let cells = plan.cells.count { uses(unit.key, from: $0.unit) }
@@ -132,7 +138,12 @@ extension Comparison {
         }
     }
 
-    private func measure(_ unit: SharedUnit, in place: URL) throws -> RunEstimate.Stage? {
+    private func measure(
+        _ unit: SharedUnit,
+        in place: URL,
+        _ peak: inout PeakMemory
+    ) throws -> RunEstimate.Stage? {
+        defer { peak.note() }
         // Its network is a unit of its own; a file in its place is enough to leave it out.
         if unit.needs.contains(where: { plan.unit($0)?.work == .features }) {
             let file = place.appendingPathComponent(Pipeline.featuresFile)
@@ -171,6 +182,11 @@ extension Comparison {
         observer.note("measuring \(work)")
     }
 
+    /// Tells what was measured: where that takes long, an interruption loses no numbers.
+    private func tell(_ name: String, _ seconds: Double, _ work: String) {
+        observer.note("\(name): \(RunEstimate.time(seconds)), \(work)")
+    }
+
     /// The recipe without what changes no time, so that one measurement serves many units.
     private static func timing(_ recipe: Recipe) -> Recipe {
         var own = recipe
@@ -184,7 +200,10 @@ extension Comparison {
         return own
     }
 
-    private func cellEstimates(_ scratch: URL) throws -> [GridEstimate.Cells] {
+    private func cellEstimates(
+        _ scratch: URL,
+        _ peak: inout PeakMemory
+    ) throws -> [GridEstimate.Cells] {
         var groups = [(name: String, cells: [GridCell])]()
         for cell in plan.cells {
             let varied = cell.variation.filter { $0.key.hasPrefix("evaluate.") }
@@ -226,6 +245,8 @@ extension Comparison {
                 on: environment.device,
                 teacher: pipeline.teacher()
             )
+            peak.note()
+            tell(group.name, one.seconds, "\(one.epochs) epochs")
             return .init(
                 work: "\(group.name), \(one.epochs) epochs",
                 cells: group.cells.count,
