@@ -63,6 +63,7 @@ enum StyleSheet {
         .number{text-align:right}
         .dense{font-size:.8125rem}
         .dense th,.dense td{padding:.35rem .4rem}
+        .dense thead th{white-space:normal}
         td small{display:block}
         .mark{display:inline-block;width:1.1em;text-align:center;color:var(--muted)}
         .share{width:30%;min-width:110px}
