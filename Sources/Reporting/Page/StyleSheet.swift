@@ -54,7 +54,7 @@ enum StyleSheet {
         caption{text-align:left;color:var(--muted);font-size:.875rem;padding-bottom:.6rem;max-width:72ch}
         th,td{text-align:left;padding:.45rem .75rem;border-bottom:1px solid var(--line);vertical-align:baseline;white-space:nowrap}
         th:first-child,td:first-child{padding-left:.5rem}
-        thead th{font-size:.875rem;vertical-align:bottom;border-bottom:2px solid var(--line)}
+        thead th{font-size:.875rem;vertical-align:bottom;border-bottom:2px solid var(--line);white-space:normal}
         tbody th,tfoot th{font-weight:500}
         .group th{padding-top:1rem;font-weight:600;color:var(--muted);font-size:.875rem;white-space:normal}
         .group span{position:sticky;left:.5rem;display:inline-block;max-width:calc(100vw - 48px)}
@@ -63,7 +63,6 @@ enum StyleSheet {
         .number{text-align:right}
         .dense{font-size:.8125rem}
         .dense th,.dense td{padding:.35rem .4rem}
-        .dense thead th{white-space:normal}
         td small{display:block}
         .mark{display:inline-block;width:1.1em;text-align:center;color:var(--muted)}
         .share{width:30%;min-width:110px}
