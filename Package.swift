@@ -60,7 +60,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
@@ -81,7 +80,7 @@ let package = Package(
                 "CTorch", .product(name: "OrderedCollections", package: "swift-collections"),
             ]
         ),
-        .target(name: "NeuralNetworks", dependencies: ["Torch", "CTorch"]),
+        .target(name: "NeuralNetworks", dependencies: ["Torch"]),
         .target(name: "Checkpoints", dependencies: ["Torch"]),
 
         // Images and datasets.
@@ -98,10 +97,7 @@ let package = Package(
         // Experiments, reports, the command.
         .target(
             name: "Experiments",
-            dependencies: [
-                "Distillation", "Evaluation", "Yams",
-                .product(name: "Logging", package: "swift-log"),
-            ]
+            dependencies: ["Distillation", "Evaluation", "Yams"]
         ),
         .target(
             name: "Reporting",
@@ -110,9 +106,9 @@ let package = Package(
         .executableTarget(
             name: "distill",
             dependencies: [
-                "Experiments", "Reporting", "Torch", "Checkpoints",
+                "Experiments", "Reporting", "Evaluation", "Training", "Models", "NeuralNetworks",
+                "Datasets", "Images", "Checkpoints", "Torch",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ]
         ),
 

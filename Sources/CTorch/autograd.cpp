@@ -16,10 +16,6 @@ int ct_requires_grad_get(CTTensor *x, bool *value) {
     return guarded([&] { *value = unwrap(x).requires_grad(); });
 }
 
-int ct_is_leaf(CTTensor *x, bool *value) {
-    return guarded([&] { *value = unwrap(x).is_leaf(); });
-}
-
 int ct_detach(CTTensor *x, CTTensor **out) {
     return guarded([&] { *out = wrap(unwrap(x).detach()); });
 }

@@ -9,6 +9,10 @@ int ct_foreach_add(CTTensor *const *x, CTTensor *const *y, size_t count, double 
     });
 }
 
+int ct_foreach_add_scalar(CTTensor *const *x, size_t count, double y) {
+    return guarded([&] { at::_foreach_add_(unwrapList(x, count), at::Scalar(y)); });
+}
+
 int ct_foreach_mul_scalar(CTTensor *const *x, size_t count, double y) {
     return guarded([&] { at::_foreach_mul_(unwrapList(x, count), at::Scalar(y)); });
 }

@@ -125,7 +125,7 @@ Tensor scaleRows(const Tensor &input, const Tensor &vector) {
     const bool isFused = isFusable(input) && isFusable(vector) && input.dim() >= 1 &&
                          vector.dim() == 1 && vector.size(0) == input.size(-1) &&
                          (type == at::kFloat || type == at::kBFloat16);
-    if (!isFused) return input * vector;
+    if (!isFused) return input.to(type) * vector.to(type);
     const Tensor x = input.to(type);
     return at::GradMode::is_enabled() ? ScaleRows::apply(x, vector) : ScaleRows::run(x, vector);
 }

@@ -7,7 +7,9 @@ namespace {
 // MARK: - LN(x)·(1 + scale) + shift
 
 Tensor composedNorm(const Tensor &x, const Tensor &shift, const Tensor &scale, double epsilon) {
-    return at::layer_norm(x, {x.size(-1)}, {}, {}, epsilon) * (scale + 1) + shift;
+    // A sum with 1 has more digits than bfloat16.
+    const auto wide = at::promote_types(scale.scalar_type(), at::kFloat);
+    return at::layer_norm(x, {x.size(-1)}, {}, {}, epsilon) * (scale.to(wide) + 1) + shift;
 }
 
 struct NormModulate : Function<NormModulate> {
@@ -73,7 +75,7 @@ Tensor normModulate(const Tensor &x, const Tensor &shift, const Tensor &scale, d
                          isOneAnImage(scale, x) &&
                          (type == at::kFloat || type == at::kBFloat16) &&
                          typesOf(x.scalar_type(), type) != typeCount;
-    if (!isFused) return composedNorm(x, shift, scale, epsilon);
+    if (!isFused) return composedNorm(x, shift, scale, epsilon).to(type);
     if (!at::GradMode::is_enabled()) {
         return NormModulate::run(x, shift, scale, epsilon, static_cast<int64_t>(type), {});
     }

@@ -62,6 +62,14 @@ public struct ImageFolder: LabelledImages {
             )
         }
         let names = classes ?? found
+        let twins = Dictionary(grouping: names) { $0 }.filter { $1.count > 1 }.keys.sorted()
+        guard twins.isEmpty else {
+            throw DatasetError(
+                .badClassName,
+                "\(root.path) has two folders whose names differ only in how an accent is encoded "
+                    + "(NFC and NFD): \(twins.joined(separator: ", ")). Put their images into one."
+            )
+        }
         var files: [String] = []
         var labels: [Int] = []
         for (label, name) in names.enumerated() {

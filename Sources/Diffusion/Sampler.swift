@@ -40,9 +40,18 @@ extension Sampler {
     /// Takes every step.
     ///
     /// - Returns: The last batch, [B, C, H, W].
-    public func result() -> Tensor {
+    public func result() -> Tensor { result {} }
+
+    /// Takes every step, unless something stops it.
+    ///
+    /// - Parameter check: Called after each step; what it throws ends the sampling.
+    /// - Returns: The last batch, [B, C, H, W].
+    public func result(_ check: () throws -> Void) rethrows -> Tensor {
         var x: Tensor? = nil
-        for state in self { x = state.x }
+        for state in self {
+            x = state.x
+            try check()
+        }
         guard let x else { trap("\(Self.self): a schedule without steps") }
         return x
     }

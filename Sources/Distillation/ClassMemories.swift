@@ -66,11 +66,17 @@ package final class ClassMemories {
                 x.detached().sliced(total - kept..<total).reshaped(kept, self.dimension)
             }
             var ring = rings[label] ?? makeRing()
-            let places = (0..<kept).map { (ring.next + $0) % capacity }
-            let indices = Tensor(places + places.map { $0 + capacity }).moved(to: device)
-            let rows = Tensor.concatenated([newest(real), newest(predicted)])
-            ring.rows.copy(from: rows, at: indices)
-            ring.reciprocalNorms.copy(from: rows.norm(axes: [1]).reciprocal(), at: indices)
+            for (half, rows) in [newest(real), newest(predicted)].enumerated() {
+                let norms = rows.norm(axes: [1]).reciprocal()
+                // Up to the end of the ring, and on from its beginning.
+                let first = min(kept, capacity - ring.next)
+                for part in [0..<first, first..<kept] where !part.isEmpty {
+                    let start = half * capacity + (ring.next + part.lowerBound) % capacity
+                    let places = start..<start + part.count
+                    ring.rows[places].copy(from: rows[part])
+                    ring.reciprocalNorms[places].copy(from: norms[part])
+                }
+            }
             ring.next = (ring.next + kept) % capacity
             ring.count = min(ring.count + kept, capacity)
             rings[label] = ring

@@ -83,10 +83,33 @@ package struct DiffusionBatch {
     /// The class of every image.
     package let classes: [Int]
 
-    /// Positions of the images of every class in the batch, in the order of the classes.
-    var rowsByClass: [(label: Int, rows: [Int])] {
-        Dictionary(grouping: classes.indices) { classes[$0] }
-            .map { (label: $0.key, rows: $0.value) }.sorted { $0.label < $1.label }
+    /// What a batch holds of one class.
+    struct ClassPart {
+        /// The class.
+        let label: Int
+        /// Its clean latents, [n, C, H, W].
+        let real: Tensor
+        /// Their predictions, of the same shape.
+        let predicted: Tensor
+    }
+
+    /// The clean latents and their predictions, class by class.
+    ///
+    /// The order of the rows is copied to the device once, and each class is a slice.
+    ///
+    /// - Parameter predictions: [B, C, H, W].
+    /// - Returns: The classes of the batch, in their order.
+    func sortedByClass(_ predictions: Tensor) -> [ClassPart] {
+        let groups = Dictionary(grouping: classes.indices) { classes[$0] }
+            .sorted { $0.key < $1.key }
+        let order = Tensor(groups.flatMap(\.value)).moved(to: predictions.device)
+        let (real, predicted) = (x0.gathered(order), predictions.gathered(order))
+        var start = 0
+        return groups.map { label, rows in
+            let range = start..<start + rows.count
+            start = range.upperBound
+            return ClassPart(label: label, real: real[range], predicted: predicted[range])
+        }
     }
 
     /// A batch with everything given.

@@ -57,8 +57,7 @@ public final class GLaD: DistillationMethod {
         public var realBatchSize = 256
         /// Operations of the Siamese augmentation, or `none`.
         public var augmentation = SiameseAugmentation.published.strategy
-        /// Images that go through the prior with their history at the same time, and, if above 0,
-        /// the most whose gradients the objective computes at once.
+        /// Images that go through the prior with their history at the same time; 0: all.
         public var imagesAtOnce = 10
         /// Updates between two checkpoints.
         public var checkpointEvery = 100
@@ -180,6 +179,8 @@ public final class GLaD: DistillationMethod {
     ) throws -> any MatchingObjective {
         let network = try NetworkName(parameters.network)
         let augmentation = try SiameseAugmentation(parameters.augmentation)
+        // `imagesAtOnce` is for the prior, which needs far more memory than the networks do.
+        let imagesAtOnce = max(1, 1_048_576 / (real.set.height * real.set.width))
         switch parameters.objective {
         case .dm:
             return try EmbeddingMatching(
@@ -187,7 +188,7 @@ public final class GLaD: DistillationMethod {
                 network: network,
                 realBatchSize: parameters.realBatchSize,
                 augmentation: augmentation,
-                imagesAtOnce: parameters.imagesAtOnce,
+                imagesAtOnce: imagesAtOnce,
                 seed: seed,
                 precision: precision
             )
@@ -201,7 +202,7 @@ public final class GLaD: DistillationMethod {
                 ),
                 realBatchSize: parameters.realBatchSize,
                 augmentation: augmentation,
-                imagesAtOnce: parameters.imagesAtOnce,
+                imagesAtOnce: imagesAtOnce,
                 seed: seed,
                 precision: precision
             )

@@ -87,6 +87,8 @@ public final class MinimaxDiffusion {
     private let settings: DiffusionBatch.Settings
     private let precision: DType?
     private let device: Device
+    /// A loss that is switched off.
+    private let zero: Tensor
 
     /// Prepares the fine-tuning of a pre-trained model.
     ///
@@ -112,6 +114,7 @@ public final class MinimaxDiffusion {
         self.parameters = parameters
         self.precision = precision
         self.device = device
+        zero = .zeros([], device: device)
         model.train(where: DiT.isFineTuned)
         model.recomputesActivations = parameters.recomputesActivations
         if let precision { model.lowerFrozenWeights(to: precision) }
@@ -173,7 +176,8 @@ public final class MinimaxDiffusion {
             at: batch.timesteps
         )
         let diffusionLoss = terms.total.mean()
-        let criteria = criteria(predictions: terms.predictedX0, batch: batch)
+        let sorted = remembers ? batch.sortedByClass(terms.predictedX0) : []
+        let criteria = criteria(sorted)
         var loss = diffusionLoss
         if let term = criteria.representativeness { loss = loss + term }
         if let term = criteria.diversity { loss = loss + term }
@@ -182,35 +186,38 @@ public final class MinimaxDiffusion {
         loss.backward()
         optimizer.step()
         average.update()
-        remember(batch, predictions: terms.predictedX0)
+        // They are written in place, so the gradients of the losses that read them must be there.
+        for part in sorted {
+            memories.append(real: part.real, predicted: part.predicted, label: part.label)
+        }
         step += 1
+        // One wait for the device instead of three.
+        let losses = [diffusionLoss, criteria.representativeness, criteria.diversity]
+        let values: [Float] = Tensor.stacked(losses.map { $0?.detached() ?? zero }).values()
         return Step(
             step: step,
-            diffusion: diffusionLoss.item,
-            representativeness: criteria.representativeness?.item ?? 0,
-            diversity: criteria.diversity?.item ?? 0,
+            diffusion: Double(values[0]),
+            representativeness: Double(values[1]),
+            diversity: Double(values[2]),
             terms: terms
         )
     }
 
     /// Both criteria for a batch.
     private func criteria(
-        predictions: Tensor,
-        batch: DiffusionBatch
+        _ sorted: [DiffusionBatch.ClassPart]
     ) -> (representativeness: Tensor?, diversity: Tensor?) {
-        guard remembers else { return (nil, nil) }
-        let rowsByClass = batch.rowsByClass
         var farthest = [Tensor]()
         var nearest = [Tensor]()
-        for (label, rows) in rowsByClass {
-            let predicted = predictions.gathered(rows).flattened(from: 1)  // [n, C·H·W]
-            guard let cosines = memories.cosines(predicted, label: label) else { continue }
+        for part in sorted {
+            let predicted = part.predicted.flattened(from: 1)  // [n, C·H·W]
+            guard let cosines = memories.cosines(predicted, label: part.label) else { continue }
             // NB: the extremes run over all pairs, so one pair a class gets the gradient.
             farthest.append(1 - cosines.real.min())
             nearest.append(cosines.predicted.max())
         }
         // Classes without memories count too.
-        let share = 1 / Double(rowsByClass.count)
+        let share = 1 / Double(max(sorted.count, 1))
         func weighted(_ terms: [Tensor], by weight: Double) -> Tensor? {
             weight == 0 || terms.isEmpty ? nil : Tensor.stacked(terms).sum() * (weight * share)
         }
@@ -218,21 +225,6 @@ public final class MinimaxDiffusion {
             weighted(farthest, by: parameters.representativeness),
             weighted(nearest, by: parameters.diversity)
         )
-    }
-
-    /// Takes a batch into the memories.
-    ///
-    /// They are written in place, so the gradients of the losses
-    /// that read them must have been computed.
-    private func remember(_ batch: DiffusionBatch, predictions: Tensor) {
-        guard remembers else { return }
-        for (label, rows) in batch.rowsByClass {
-            memories.append(
-                real: batch.x0.gathered(rows),
-                predicted: predictions.gathered(rows),
-                label: label
-            )
-        }
     }
 
     private var remembers: Bool {

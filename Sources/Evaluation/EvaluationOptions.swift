@@ -28,8 +28,11 @@ public struct EvaluationOptions: Sendable, Equatable {
     public var selection: Selection
     /// Share of the training images of each class that is held back, for `Selection.holdout`.
     public var heldBackShare: Double
-    /// Images of a class that results and the protocol's rules count, where a method stores several
-    /// training images in one; nil: the training images themselves.
+    /// Images of a class that results and the protocol's batch size count, where a method stores
+    /// several training images in one; nil: the training images themselves.
+    ///
+    /// The number of epochs follows the training images, as in the published code of IDC and of
+    /// Minimax Diffusion.
     public var storedImagesPerClass: Int?
     /// How the training images were chosen from more, as it is written in results; nil: all.
     public var choice: String?
@@ -71,8 +74,11 @@ public struct EvaluationOptions: Sendable, Equatable {
                 "seeds must be one or more different numbers from 0; they are \(seeds)."
             )
         }
-        if let epochs, epochs < 1 {
-            throw TrainingError(.invalidOption, "epochs must be at least 1; it is \(epochs).")
+        if let epochs, !(1...EvaluationProtocol.mostEpochs ~= epochs) {
+            throw TrainingError(
+                .invalidOption,
+                "epochs must be from 1 to \(EvaluationProtocol.mostEpochs); it is \(epochs)."
+            )
         }
         guard evaluations >= 1 else {
             throw TrainingError(

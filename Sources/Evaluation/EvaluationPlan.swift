@@ -44,9 +44,9 @@ struct EvaluationPlan {
         try proto.validate(matched, for: .test, subject: testName)
 
         let classCount = train.images.classCount
-        let perClass = Double(train.images.count) / Double(classCount)
-        imagesPerClass = options.storedImagesPerClass ?? Int(perClass.rounded())
-        let usual = proto.usualEpochs(imagesPerClass: imagesPerClass, classCount: classCount)
+        let perClass = Int((Double(train.images.count) / Double(classCount)).rounded())
+        imagesPerClass = options.storedImagesPerClass ?? perClass
+        let usual = proto.usualEpochs(imagesPerClass: perClass, classCount: classCount)
         let epochs = options.epochs ?? proto.variation.epochs ?? usual
         let precision = options.precision ?? .automatic(on: device)
         self.options = options
@@ -82,6 +82,7 @@ struct EvaluationPlan {
             evaluationProtocol: proto.name(
                 epochs: epochs,
                 imagesPerClass: imagesPerClass,
+                trainingImagesPerClass: perClass,
                 classCount: classCount,
                 network: options.network
             ),

@@ -106,13 +106,16 @@ extension EvaluationProtocol {
     ///
     /// - Parameters:
     ///   - epochs: Those of the training.
-    ///   - imagesPerClass: Images of one class.
+    ///   - imagesPerClass: Images of one class that are stored.
+    ///   - trainingImagesPerClass: Those that a network is trained on, where several are stored in
+    ///     one; nil: the same.
     ///   - classCount: Number of classes.
     ///   - network: The network.
     /// - Returns: The name under which the result stands.
     package func name(
         epochs: Int,
         imagesPerClass: Int,
+        trainingImagesPerClass: Int? = nil,
         classCount: Int,
         network: NetworkName
     ) -> String {
@@ -125,7 +128,10 @@ extension EvaluationProtocol {
         ).batchSize
         var named = self
         if variation.batch == usual { named.variation.batch = nil }
-        let usualEpochs = usualEpochs(imagesPerClass: imagesPerClass, classCount: classCount)
+        let usualEpochs = usualEpochs(
+            imagesPerClass: trainingImagesPerClass ?? imagesPerClass,
+            classCount: classCount
+        )
         named.variation.epochs = epochs == usualEpochs ? nil : epochs
         return named.id
     }

@@ -133,6 +133,9 @@ public struct EvaluationProtocol: Sendable, Equatable {
         variation.epochs ?? usualEpochs(imagesPerClass: imagesPerClass, classCount: classCount)
     }
 
+    /// More than any training takes, and few enough that no number of steps overflows.
+    static let mostEpochs = 1_000_000
+
     /// The protocol's number of epochs, before variations.
     func usualEpochs(imagesPerClass: Int, classCount: Int) -> Int {
         switch rules {

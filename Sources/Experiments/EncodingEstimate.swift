@@ -28,7 +28,6 @@ extension Pipeline {
             width: data.width,
             channels: data.channels
         )
-        lowerWeights(of: autoencoder)
         let images = try RunData.load(data.source.subset([0]), recipe.data).images.moved(to: device)
         let count = data.count * (recipe.data.flips ? 2 : 1)
         let shape = description.latentShape(height: data.height, width: data.width)
@@ -48,7 +47,9 @@ extension Pipeline {
         lowerWeights(of: autoencoder)
         let a = model.architecture
         let latents = Tensor.zeros([1, a.channels, a.inputSize, a.inputSize], device: device)
-        return seconds { autoencoder.decoded(latents) }
+        return seconds {
+            withAutocast(environment.precision, on: device) { autoencoder.decoded(latents) }
+        }
     }
 
     /// The second of two calls: the first one is slower.
@@ -56,15 +57,16 @@ extension Pipeline {
         var seconds = 0.0
         for _ in 0..<2 {
             let start = ContinuousClock.now
-            _ = withAutocast(environment.precision, on: device, body)
+            _ = body()
             device.synchronize()
             seconds = (ContinuousClock.now - start) / .seconds(1)
         }
         return seconds
     }
 
-    /// What a training is measured on: the images, or noise in place of latents.
-    func estimateSource(_ autoencoder: AutoencoderDescription) throws -> any LatentSource {
+    /// What a training of no steps is given, or one that is only measured: the images, or noise in
+    /// place of latents, which need not be encoded for that.
+    func unencodedSource(_ autoencoder: AutoencoderDescription) throws -> any LatentSource {
         if case .pixels = autoencoder { return try latents(autoencoder) }
         let data = try data()
         return NoiseLatents(

@@ -56,6 +56,9 @@ public struct Fetch {
                 "\(folder.path) cannot be made: \(error.localizedDescription)"
             )
         }
+        // Two downloads at once would write into one file.
+        let lock = try FolderLock(folder, name: ".\(name).lock")
+        defer { withExtendedLifetime(lock) {} }
         return try entry.files.map { try fetch($0, into: folder) }
     }
 
@@ -66,11 +69,11 @@ public struct Fetch {
             .split(separator: " ").first.map(String.init)
         let expected = file.sha256 ?? recorded
         if FileManager.default.fileExists(atPath: url.path) {
-            let found = try digest(url)
+            let found = try SHA256.hexadecimalDigest(ofFile: url)
             guard let expected else {
                 tellOfRecord(found, of: file.name)
                 try write(found, of: file.name, to: record)
-                try unpack(file, at: url, in: folder)
+                try unpack(file, at: url, digest: found, in: folder)
                 return url
             }
             if found == expected {
@@ -78,14 +81,14 @@ public struct Fetch {
                     "\(file.name): there already, and intact"
                         + (file.sha256 == nil ? " since its SHA-256 was recorded" : "")
                 )
-                try unpack(file, at: url, in: folder)
+                try unpack(file, at: url, digest: found, in: folder)
                 return url
             }
             observer.warn("\(url.path) is not what it was when it was fetched; fetching it again")
         }
         let partial = folder.appendingPathComponent("\(file.name).partial")
         try download(file, to: partial)
-        let found = try digest(partial)
+        let found = try SHA256.hexadecimalDigest(ofFile: partial)
         guard expected == nil || found == expected else {
             try? FileManager.default.removeItem(at: partial)
             throw RunError(
@@ -102,7 +105,7 @@ public struct Fetch {
         guard rename(partial.path, url.path) == 0 else {
             throw RunError(.unusable, "\(url.path) cannot be written.")
         }
-        try unpack(file, at: url, in: folder)
+        try unpack(file, at: url, digest: found, in: folder)
         return url
     }
 
@@ -115,15 +118,6 @@ public struct Fetch {
     /// As `sha256sum` prints it, so that `sha256sum -c` can read it.
     private func write(_ digest: String, of name: String, to record: URL) throws {
         try AtomicFile.write(Data("\(digest)  \(name)\n".utf8), to: record)
-    }
-
-    private func digest(_ url: URL) throws -> String {
-        guard let handle = try? FileHandle(forReadingFrom: url) else {
-            throw RunError(.unusable, "\(url.path) cannot be read.")
-        }
-        var hash = SHA256()
-        while let data = try handle.read(upToCount: 1 << 22), !data.isEmpty { hash.add(data) }
-        return hash.hexadecimalDigest
     }
 
     private func download(_ file: Manifest.File, to partial: URL) throws {
@@ -189,13 +183,25 @@ public struct Fetch {
         return values?[.size] as? Int ?? 0
     }
 
-    /// Unpacks an archive beside itself, once.
-    private func unpack(_ file: Manifest.File, at url: URL, in folder: URL) throws {
+    /// Unpacks an archive beside itself, unless what came out of it is still there.
+    ///
+    /// A mark tells the archive's SHA-256 and, in further lines, what it holds at its top.
+    private func unpack(
+        _ file: Manifest.File,
+        at url: URL,
+        digest: String,
+        in folder: URL
+    ) throws {
         guard file.unpack == true else { return }
         let marker = folder.appendingPathComponent(".\(file.name).unpacked")
-        guard !FileManager.default.fileExists(atPath: marker.path) else { return }
+        let mark = try? String(contentsOf: marker, encoding: .utf8)
+        let marked = mark?.split(separator: "\n") ?? []
+        let isThere = marked.dropFirst().allSatisfy {
+            FileManager.default.fileExists(atPath: folder.appendingPathComponent("\($0)").path)
+        }
+        if marked.first == Substring(digest), isThere { return }
         observer.note("\(file.name): unpacking")
-        let (status, message) = try tar(["-xf", url.path, "-C", folder.path])
+        let (status, _, message) = try tar(["-xf", url.path, "-C", folder.path])
         guard status == 0 else {
             if isInterrupted() { throw InterruptedError() }
             var text = "\(url.path) cannot be unpacked (\(message)); what came out of it is not "
@@ -213,14 +219,17 @@ public struct Fetch {
             }
             throw RunError(.unusable, text)
         }
-        try AtomicFile.write(Data(), to: marker)
+        let names = try tar(["-tf", url.path]).output.split(separator: "\n")
+        let tops = Set(names.compactMap { $0.split(separator: "/").first { $0 != "." } }).sorted()
+        let lines = [Substring(digest)] + tops
+        try AtomicFile.write(Data(lines.joined(separator: "\n").utf8), to: marker)
     }
 
     /// Whether an archive cannot even be read to its end; one with the checksum of the manifest is
     /// what its owner offers.
     private func isDamaged(_ file: Manifest.File, at url: URL) throws -> Bool {
         guard file.sha256 == nil else { return false }
-        let (status, message) = try tar(["-tf", url.path])
+        let (status, _, message) = try tar(["-tf", url.path])
         if isInterrupted() { throw InterruptedError() }
         // 127: no tar; the other: no program to decompress with.
         return status != 0 && status != 127 && !message.contains("Cannot exec")
@@ -229,14 +238,16 @@ public struct Fetch {
     /// Runs `tar` to its end.
     ///
     /// - Parameter arguments: Its arguments.
-    /// - Returns: Its exit code, and the first lines of what it says of errors.
+    /// - Returns: Its exit code, what it prints, and the first lines of what it says of errors.
     /// - Throws: `RunError` if it cannot be started.
-    private func tar(_ arguments: [String]) throws -> (status: Int32, message: String) {
+    private func tar(
+        _ arguments: [String]
+    ) throws -> (status: Int32, output: String, message: String) {
         let tar = Process()
         tar.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         tar.arguments = ["tar"] + arguments
-        tar.standardOutput = FileHandle.nullDevice
-        let errors = Pipe()
+        let (output, errors) = (Pipe(), Pipe())
+        tar.standardOutput = output
         tar.standardError = errors
         do {
             try tar.run()
@@ -246,12 +257,25 @@ public struct Fetch {
                 "tar cannot be started (\(error.localizedDescription)). Install it."
             )
         }
-        let said = String(
-            decoding: errors.fileHandleForReading.readDataToEndOfFile(),
-            as: UTF8.self
-        )
+        func text(_ pipe: Pipe) -> String {
+            String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        }
+        let (printed, said) = (text(output), text(errors))
         tar.waitUntilExit()
         let lines = said.split(separator: "\n").prefix(3).joined(separator: "; ")
-        return (tar.terminationStatus, lines.isEmpty ? "tar: exit \(tar.terminationStatus)" : lines)
+        let status = tar.terminationStatus
+        return (status, printed, lines.isEmpty ? "tar: exit \(status)" : lines)
+    }
+}
+
+extension SHA256 {
+    /// The digest of a file of any size, in hexadecimal digits.
+    static func hexadecimalDigest(ofFile url: URL) throws -> String {
+        guard let handle = try? FileHandle(forReadingFrom: url) else {
+            throw RunError(.unusable, "\(url.path) cannot be read.")
+        }
+        var hash = SHA256()
+        while let data = try handle.read(upToCount: 1 << 22), !data.isEmpty { hash.add(data) }
+        return hash.hexadecimalDigest
     }
 }

@@ -8,11 +8,14 @@ final class FolderLock {
 
     /// Locks a folder, which must exist, until the end of this object.
     ///
+    /// - Parameters:
+    ///   - folder: The folder.
+    ///   - name: The file of the lock; another name is another lock.
     /// - Throws: `RunError` with the code `locked` if another process has it, `unusable` if it cannot
     ///   be locked.
-    init(_ folder: URL) throws {
-        let path = folder.appendingPathComponent(".lock").path
-        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    init(_ folder: URL, name: String = ".lock") throws {
+        let path = folder.appendingPathComponent(name).path
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard file >= 0, flock(file, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
             if file >= 0 { close(file) }
@@ -30,6 +33,8 @@ final class FolderLock {
                     + "--output."
             )
         }
+        // Not before: what is stored is closed at the end of this object, also after an error.
+        self.file = file
         ftruncate(file, 0)
         let text = "process \(getpid())"
         _ = text.withCString { pwrite(file, $0, strlen($0), 0) }

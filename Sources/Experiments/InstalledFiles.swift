@@ -17,21 +17,31 @@ public enum InstalledFiles {
         return folders.map { $0.appendingPathComponent(expanded) }.first(where: exists) ?? own
     }
 
+    /// The checkout that the running command was built in, and still lies in; nil if there is none.
+    static var checkout: URL? { checkouts.first }
+
     /// `share/distill`, then the folders above the command that are a checkout.
-    private static let folders: [URL] = {
-        guard let executable = Bundle.main.executableURL?.resolvingSymlinksInPath() else {
-            return []
-        }
-        var folder = executable.deletingLastPathComponent()
-        var result = [
-            folder.deletingLastPathComponent().appendingPathComponent("share/distill")
-        ]
+    private static let folders: [URL] =
+        executable.map {
+            let prefix = $0.deletingLastPathComponent().deletingLastPathComponent()
+            return [prefix.appendingPathComponent("share/distill")] + checkouts
+        } ?? []
+
+    /// The folders above the command that are a checkout, the nearest first.
+    private static let checkouts: [URL] = {
+        guard var folder = executable?.deletingLastPathComponent() else { return [] }
+        var result = [URL]()
         while folder.path != "/" {
             if exists(folder.appendingPathComponent("Package.swift")) { result.append(folder) }
             folder.deleteLastPathComponent()
         }
         return result
     }()
+
+    /// The running command.
+    ///
+    /// The first argument would not do: of a command found on the PATH it is no path.
+    private static var executable: URL? { Bundle.main.executableURL?.resolvingSymlinksInPath() }
 
     private static func exists(_ url: URL) -> Bool {
         FileManager.default.fileExists(atPath: url.path)

@@ -109,9 +109,17 @@ extension ModelFile {
     ///   - classNames: The new classes.
     ///   - seed: Of the new rows.
     /// - Returns: A model to fine-tune: its new classes mean nothing yet.
-    func withNewLabels(for classNames: [String], seed: UInt64) -> ModelFile {
+    /// - Throws: `RunError` if the old table is none.
+    func withNewLabels(for classNames: [String], seed: UInt64) throws(RunError) -> ModelFile {
         let name = "y_embedder.embedding_table.weight"
         guard let table = weights[name] else { return self }
+        guard table.rank == 2, table.size(along: 0) > 0 else {
+            throw RunError(
+                .malformed,
+                "\(name) of the model has the shape \(table.shape): expected a row for each class "
+                    + "and one for \"no class\"."
+            )
+        }
         let (rows, width) = (table.size(along: 0), table.size(along: 1))
         var generator = RandomGenerator(seed: seed, purpose: .initialization)
         let fresh = generator.normal([classNames.count, width]) * 0.02

@@ -127,7 +127,7 @@ extension Pipeline {
             FileManager.default.fileExists(atPath: InstalledFiles.url(name).path)
                 ? InstalledFiles.url(name).path : name,
             channels: data.channels,
-            pixelSize: data.height,
+            pixelSize: min(32, data.height),
             on: device
         )
     }

@@ -122,7 +122,9 @@ extension Pipeline {
                 options: options,
                 on: device,
                 teacher: try teacher(),
-                softLabels: folder.path("soft-labels/\(name.dropFirst("evaluate-".count))"),
+                // Only another seed would read them.
+                softLabels: options.seeds.count > 1
+                    ? folder.path("soft-labels/\(name.dropFirst("evaluate-".count))") : nil,
                 checkpoint: checkpoint
             ) { event in
                 try self.report(event, stage: stage, method: method, network: network, count: count)
@@ -192,7 +194,11 @@ extension Pipeline {
     /// The teacher of the recipe.
     func teacher() throws -> Teacher? {
         let path = recipe.evaluate.teacher
-        return path.isEmpty ? nil : try Teacher(contentsOf: InstalledFiles.url(path), on: device)
+        // One for all sets: it is tested once.
+        if !path.isEmpty, loadedTeacher == nil {
+            loadedTeacher = try Teacher(contentsOf: InstalledFiles.url(path), on: device)
+        }
+        return loadedTeacher
     }
 
     func evaluationOptions(method: String, network: String) throws -> EvaluationOptions {

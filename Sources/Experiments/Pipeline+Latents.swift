@@ -122,12 +122,9 @@ extension Pipeline {
             dataset: data.trainFingerprint,
             imageSize: recipe.data.size,
             channels: recipe.data.channels,
-            hasFlips: recipe.data.flips,
-            precision: environment.precision
+            hasFlips: recipe.data.flips
         )
         if let cache = try? LatentCache(opening: url, expecting: key) { return cache }
-        // Only now: the key tells the original weights.
-        lowerWeights(of: autoencoder)
         var watch = Stopwatch("encode", in: folder, on: device)
         let isComplete = try LatentCache.write(
             data.source,
@@ -136,10 +133,9 @@ extension Pipeline {
             // An interruption loses one file at most: seconds on a GPU, a minute on a processor.
             options: device.kind == .cpu
                 ? .init(shardSize: 64, batchSize: 8) : .init(shardSize: 512, batchSize: 64),
+            // In float32 whatever the run computes in: the same latents on every machine.
             encoder: { images in
-                let posterior = withAutocast(environment.precision, on: device) {
-                    autoencoder.encoded(images)
-                }
+                let posterior = autoencoder.encoded(images)
                 return (posterior.mean, posterior.deviation)
             },
             progress: { progress in

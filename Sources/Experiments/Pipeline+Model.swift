@@ -28,7 +28,7 @@ extension Pipeline {
         }
         switch recipe.model.labelTable {
         case .keep: return file
-        case .rebuild: return file.withNewLabels(for: data.classNames, seed: seed)
+        case .rebuild: return try file.withNewLabels(for: data.classNames, seed: seed)
         }
     }
 

@@ -76,7 +76,8 @@ extension Pipeline {
                 if !batch.allSatisfy({ writer.isComplete(label: $0.label, index: $0.image) }) {
                     let current = try painter ?? Painter(self, drawing.model())
                     painter = current
-                    for (entry, image) in zip(batch, try current.images(batch)) {
+                    let made = try current.images(batch, checkInterruption)
+                    for (entry, image) in zip(batch, made) {
                         try writer.write(image, label: entry.label, index: entry.image)
                     }
                     try watch.book()
@@ -130,7 +131,16 @@ private struct Painter {
     }
 
     /// One batch of images, each a function of seed, class and number alone.
-    func images(_ batch: [(label: Int, image: Int)]) throws -> [Image] {
+    ///
+    /// - Parameters:
+    ///   - batch: Class and number of each.
+    ///   - check: Called after every step of the sampler; what it throws ends the sampling.
+    /// - Returns: The images, in the order of the batch.
+    /// - Throws: What `check` throws.
+    func images(
+        _ batch: [(label: Int, image: Int)],
+        _ check: () throws -> Void
+    ) throws -> [Image] {
         let configuration = model.configuration
         let shape = [configuration.channels, configuration.inputSize, configuration.inputSize]
         var noise = NoiseSource(
@@ -151,7 +161,8 @@ private struct Painter {
             network: network,
             start: start,
             labels: classes,
-            noise: noise
+            noise: noise,
+            check
         )
         let pixels = withAutocast(precision, on: device) { autoencoder.decoded(latents) }
         return Image.images(pixels.moved(to: .cpu))  // [B, C, H, W]
@@ -177,38 +188,48 @@ extension Image {
 
 extension SampleSettings {
     /// Runs the chosen sampler to its end.
+    ///
+    /// - Parameters:
+    ///   - network: The denoiser, with its guidance.
+    ///   - start: Standard normal noise, [B, C, H, W].
+    ///   - labels: [B].
+    ///   - noise: What the steps add.
+    ///   - check: Called after every step; what it throws ends the sampling.
+    /// - Returns: [B, C, H, W].
+    /// - Throws: What `check` throws, and `RespacingError` for steps that the schedule has not.
     func result(
         network: @escaping Denoiser,
         start: Tensor,
         labels: Tensor,
-        noise: NoiseSource
+        noise: NoiseSource,
+        _ check: () throws -> Void
     ) throws -> Tensor {
         let whole = NoiseSchedule()
         switch sampler {
         case .ddpm:
-            return AncestralSampler(
-                try whole.respaced(.sections([steps])),
+            return try AncestralSampler(
+                whole.respaced(.sections([steps])),
                 network: network,
                 start: start,
                 labels: labels,
                 noise: noise
-            ).result()
+            ).result(check)
         case .ddim:
-            return DDIMSampler(
-                try whole.respaced(.sections([steps])),
+            return try DDIMSampler(
+                whole.respaced(.sections([steps])),
                 eta: eta,
                 network: network,
                 start: start,
                 labels: labels,
                 noise: noise
-            ).result()
+            ).result(check)
         case .dpmSolver:
-            return DPMSolverPlusPlus(
-                try whole.respaced(.solver(steps)),
+            return try DPMSolverPlusPlus(
+                whole.respaced(.solver(steps)),
                 network: network,
                 start: start,
                 labels: labels
-            ).result()
+            ).result(check)
         }
     }
 }

@@ -124,7 +124,10 @@ extension Pipeline {
         }
         let file = try pretrainedModel()
         _ = try networkLabels(file.description)
-        let source = try latents(file.description.autoencoder)
+        let trains = recipe.finetune.epochs > 0 || recipe.finetune.minimax.steps > 0
+        let source =
+            try trains
+            ? latents(file.description.autoencoder) : unencodedSource(file.description.autoencoder)
         let parameters = phases.map { finetuning($0, of: source, kind) }
         warnAboutAverage(parameters[first.number])
         for phase in phases[first.number...] {

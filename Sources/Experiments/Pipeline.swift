@@ -48,6 +48,7 @@ public final class Pipeline {
     let observer: any RunObserver
     let metrics: MetricsLog
     private var loadedData: RunData?
+    var loadedTeacher: Teacher?
     /// What K-Center and herding measure distances in, [N, F].
     var loadedFeatures: Tensor?
 

@@ -16,14 +16,15 @@ extension Recipe {
             "finetune.minimax.memorySize": finetune.minimax.memorySize,
             "finetune.checkpointEvery": finetune.checkpointEvery,
             "finetune.logEvery": finetune.logEvery,
-            "sample.imagesPerClass": sample.imagesPerClass,
             "sample.steps": sample.steps,
             "sample.batchSize": sample.batchSize,
             "coreset.epochs": coreset.epochs,
             "evaluate.evaluations": evaluate.evaluations,
         ]
-        for (path, value) in positive where value < 1 {
-            throw RecipeError("\(path) is \(value): expected a number from 1.")
+        for (path, value) in positive where !(1...Recipe.largestNumber ~= value) {
+            throw RecipeError(
+                "\(path) is \(value): expected a number from 1 to \(Recipe.largestNumber)."
+            )
         }
         let notNegative: KeyValuePairs = [
             "data.size": data.size,
@@ -37,8 +38,10 @@ extension Recipe {
             "finetune.classesPerPhase": finetune.classesPerPhase,
             "evaluate.epochs": evaluate.epochs,
         ]
-        for (path, value) in notNegative where value < 0 {
-            throw RecipeError("\(path) is \(value): expected a number from 0.")
+        for (path, value) in notNegative where !(0...Recipe.largestNumber ~= value) {
+            throw RecipeError(
+                "\(path) is \(value): expected a number from 0 to \(Recipe.largestNumber)."
+            )
         }
         guard [0, 1, 3].contains(data.channels) else {
             throw RecipeError(
@@ -50,9 +53,9 @@ extension Recipe {
                 "data.holdout is \(data.holdout): expected a share from 0 to below 1."
             )
         }
-        guard sample.imagesPerClass <= Recipe.mostImagesPerClass else {
+        guard 1...Recipe.mostImagesPerClass ~= sample.imagesPerClass else {
             throw RecipeError(
-                "sample.imagesPerClass is \(sample.imagesPerClass): expected at most "
+                "sample.imagesPerClass is \(sample.imagesPerClass): expected a number from 1 to "
                     + "\(Recipe.mostImagesPerClass)."
             )
         }
@@ -63,10 +66,16 @@ extension Recipe {
             )
         }
         try requireWeights()
-        guard sample.steps <= Recipe.diffusionSteps else {
+        // One step of an ancestral sampler begins where there is hardly any noise: at its end. A
+        // solver goes between the steps of the training.
+        let steps =
+            sample.sampler == .dpmSolver
+            ? 1...Recipe.diffusionSteps - 1 : 2...Recipe.diffusionSteps
+        guard steps.contains(sample.steps) else {
             throw RecipeError(
-                "sample.steps is \(sample.steps): expected at most \(Recipe.diffusionSteps), the "
-                    + "steps that the model is trained with."
+                "sample.steps is \(sample.steps): expected a number from \(steps.lowerBound) to "
+                    + "\(steps.upperBound) for \(sample.sampler.rawValue) (the model is trained "
+                    + "with \(Recipe.diffusionSteps))."
             )
         }
         let seeds = evaluate.seeds
@@ -112,6 +121,10 @@ extension Recipe {
             )
         }
     }
+
+    /// More than any number of steps, epochs or images a batch, and few enough that no product of two
+    /// overflows.
+    private static let largestNumber = 1_000_000_000
 
     /// More than any surrogate, and few enough that no product of sizes overflows.
     private static let mostImagesPerClass = 1_000_000

@@ -42,6 +42,23 @@ public struct Recipe: Codable, Sendable, Equatable {
 
     /// The defaults.
     public init() {}
+
+    /// The same without what changes no result: how often a run logs and writes checkpoints.
+    var forResults: Recipe {
+        var recipe = self
+        let defaults = Recipe()
+        recipe.pretrain.checkpointEvery = defaults.pretrain.checkpointEvery
+        recipe.pretrain.logEvery = defaults.pretrain.logEvery
+        recipe.finetune.checkpointEvery = defaults.finetune.checkpointEvery
+        recipe.finetune.logEvery = defaults.finetune.logEvery
+        recipe.dm.checkpointEvery = defaults.dm.checkpointEvery
+        recipe.dm.logEvery = defaults.dm.logEvery
+        recipe.idc.checkpointEvery = defaults.idc.checkpointEvery
+        recipe.idc.logEvery = defaults.idc.logEvery
+        recipe.glad.checkpointEvery = defaults.glad.checkpointEvery
+        recipe.glad.logEvery = defaults.glad.logEvery
+        return recipe
+    }
 }
 
 /// A dataset on disk.

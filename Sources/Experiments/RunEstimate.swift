@@ -161,7 +161,7 @@ extension Pipeline {
     private func estimatePretraining() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let parameters = recipe.pretrain.training
         let (training, space) = try newPretraining()
-        let source = try estimateSource(space)
+        let source = try unencodedSource(space)
         let seconds = try secondsPerStep { goOn in
             try training.run(on: source) { _ in goOn() }
         }
@@ -195,7 +195,7 @@ extension Pipeline {
 
     func estimateFinetuning() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let file = try measuredModel()
-        let source = try estimateSource(file.description.autoencoder)
+        let source = try unencodedSource(file.description.autoencoder)
         let phases = try phases()
         let all = phases.map { finetuning($0, of: source) }
         let steps = all.reduce(0) { $0 + $1.steps }
@@ -284,12 +284,22 @@ extension Pipeline {
         }
         let sets = (factors.count + 1) * counts
         let trainings = settings.networks.count * settings.seeds.count * sets
-        let weight = (factors.reduce(0, +) + 1) * counts
+        // More images are seen less often, unless the recipe says how often.
+        let rules = try EvaluationProtocol.named(settings.evaluationProtocol)
+        func usual(_ factor: Int) -> Double {
+            let perClass = recipe.sample.imagesPerClass * factor
+            let classCount = data.classNames.count
+            return Double(rules.epochs(imagesPerClass: perClass, classCount: classCount))
+        }
+        let weight = ([1] + factors).reduce(0.0) { sum, factor in
+            let share = settings.epochs > 0 ? 1 : usual(factor) / usual(1)
+            return sum + Double(factor * counts) * share
+        }
         return (
             .init(
                 stage: "evaluate",
                 work: "\(trainings) trainings of \(epochs) epochs",
-                seconds: seconds * Double(settings.seeds.count * weight)
+                seconds: seconds * Double(settings.seeds.count) * weight
             ),
             0
         )

@@ -53,7 +53,10 @@ public final class RunFolder {
         // Read before anything is touched. A run of an older version lacks settings that came
         // later: it goes on with their defaults.
         let old = try RunFolder.text(resolved)
-        let isOther = old.map { $0 != text && (try? Recipe.read(yaml: $0)) != recipe } ?? false
+        let isOther =
+            old.map {
+                $0 != text && (try? Recipe.read(yaml: $0))?.forResults != recipe.forResults
+            } ?? false
         if let old, isOther, !RunFolder.isUntouched(url) {
             do {
                 _ = try Recipe.read(yaml: old)
@@ -76,7 +79,7 @@ public final class RunFolder {
         // A killed process may have left half a file behind.
         AtomicFile.removeLeftovers(in: url)
         AtomicFile.removeLeftovers(in: url.appendingPathComponent("checkpoints"))
-        if old == nil || isOther {
+        if old != text {
             if isOther { try? FileManager.default.removeItem(at: path("provenance.json")) }
             try write(Data(text.utf8), to: "recipe.resolved.yaml")
         }

@@ -95,7 +95,7 @@ struct Stopwatch {
 /// `metrics.jsonl`: one JSON object a logged step.
 ///
 /// After a resume a step may stand there twice; the last one counts.
-public struct MetricsLog {
+struct MetricsLog {
     private let file: FileHandle
     private let path: String
 
@@ -204,7 +204,7 @@ public enum Version {
     /// The commit that the checkout is at which the executable lies in, or that it was installed from;
     /// "unknown" if neither is known.
     public static var commit: String {
-        checkedOutCommit ?? installedCommit ?? "unknown"
+        [checkedOutCommit, installedCommit].compactMap(\.self).first { !$0.isEmpty } ?? "unknown"
     }
 
     /// What `make install` wrote down.
@@ -215,21 +215,29 @@ public enum Version {
     }
 
     private static var checkedOutCommit: String? {
-        var folder = URL(fileURLWithPath: CommandLine.arguments.first ?? "")
-            .resolvingSymlinksInPath().deletingLastPathComponent()
-        while folder.path != "/" {
-            let git = folder.appendingPathComponent(".git")
-            let head = try? String(
-                contentsOf: git.appendingPathComponent("HEAD"),
+        InstalledFiles.checkout.flatMap(commit(ofCheckout:))
+    }
+
+    /// The commit that a checkout is at, or one of its worktrees; nil for sources without a history.
+    package static func commit(ofCheckout folder: URL) -> String? {
+        var git = folder.appendingPathComponent(".git")
+        var common = git
+        // A worktree has a file instead of the folder, and its branches are the main checkout's.
+        if let link = try? String(contentsOf: git, encoding: .utf8), link.hasPrefix("gitdir: ") {
+            let path = link.dropFirst(8).trimmingCharacters(in: .whitespacesAndNewlines)
+            git = URL(fileURLWithPath: path, relativeTo: folder)
+            let shared = try? String(
+                contentsOf: git.appendingPathComponent("commondir"),
                 encoding: .utf8
             )
-            if let head {
-                let text = head.trimmingCharacters(in: .whitespacesAndNewlines)
-                guard text.hasPrefix("ref: ") else { return text }
-                return commit(of: String(text.dropFirst(5)), in: git)
-            }
-            folder.deleteLastPathComponent()
+            common = URL(
+                fileURLWithPath: (shared ?? ".").trimmingCharacters(in: .whitespacesAndNewlines),
+                relativeTo: URL(fileURLWithPath: git.path, isDirectory: true)
+            )
         }
-        return nil
+        let head = git.appendingPathComponent("HEAD")
+        guard let line = try? String(contentsOf: head, encoding: .utf8) else { return nil }
+        let text = line.trimmingCharacters(in: .whitespacesAndNewlines)
+        return text.hasPrefix("ref: ") ? commit(of: String(text.dropFirst(5)), in: common) : text
     }
 }

@@ -203,7 +203,11 @@ public struct SurrogateExport {
             let file = source.appendingPathComponent(name)
             guard manager.fileExists(atPath: file.path) else { continue }
             do {
-                try manager.copyItem(at: file, to: output.appendingPathComponent(name))
+                // A link is copied as what it points to.
+                try manager.copyItem(
+                    at: file.resolvingSymlinksInPath(),
+                    to: output.appendingPathComponent(name)
+                )
             } catch {
                 throw RunError(
                     .unusable,

@@ -49,7 +49,7 @@ extension SurrogateMetrics {
             let aligned = zip(titles, cells).map { title, cell in
                 String(repeating: " ", count: max(0, title.count - cell.count) + 2) + cell
             }
-            return name.padding(toLength: width, withPad: " ", startingAt: 0) + aligned.joined()
+            return name + String(repeating: " ", count: width - name.count) + aligned.joined()
         }
         return [line("class", titles)] + zip(classes, rows).map { line($0.name, $1) }
     }

@@ -31,8 +31,7 @@ extension Teacher {
                     + "distill evaluate --train FOLDER --test FOLDER --seeds 0 --save \(url.path)"
             )
         }
-        let digest = SHA256.digest(of: try Image.fileBytes(at: url))
-            .map { String(format: "%02x", $0) }.joined()
+        let digest = try SHA256.hexadecimalDigest(ofFile: url)
         guard let network else {
             try self.init(
                 TrainedNetwork(contentsOf: url),

@@ -1,3 +1,4 @@
+import Foundation
 import Torch
 
 /// The running average of a model's weights that sampling uses:  e ← d·e + (1−d)·p.
@@ -58,14 +59,6 @@ public final class ExponentialMovingAverage {
 
     /// The share of the first weights that is left in the average after so many steps.
     public static func remainingShare(decay: Double, steps: Int) -> Double {
-        var share = 1.0
-        var factor = decay
-        var exponent = steps
-        while exponent > 0 {
-            if exponent & 1 == 1 { share *= factor }
-            factor *= factor
-            exponent >>= 1
-        }
-        return share
+        pow(decay, Double(steps))
     }
 }

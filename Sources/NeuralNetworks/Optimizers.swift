@@ -1,4 +1,3 @@
-import CTorch
 import Torch
 
 /// A rule that changes parameters by their gradients.
@@ -145,36 +144,20 @@ public final class AdamW: Optimizer {
     ) {
         guard !active.isEmpty else { return }
         withoutGradient {
-            // The fused kernel expects the step count already increased.
-            TensorLists.add(
-                active.map { steps[$0.slot] },
-                active.map { .ones([], device: $0.parameter.device) },
-                scaledBy: 1
+            let steps = active.map { self.steps[$0.slot] }
+            TensorLists.add(1, to: steps)
+            TensorLists.adamW(
+                active.map(\.parameter),
+                gradients: active.map(\.gradient),
+                moments: (
+                    active.map { firstMoments[$0.slot] }, active.map { secondMoments[$0.slot] }
+                ),
+                steps: steps,
+                learningRate: learningRate,
+                betas: (configuration.beta1, configuration.beta2),
+                weightDecay: weightDecay,
+                epsilon: configuration.epsilon
             )
-            let status = Tensor.withHandles(active.map(\.parameter)) { parameters in
-                Tensor.withHandles(active.map(\.gradient)) { gradients in
-                    Tensor.withHandles(active.map { firstMoments[$0.slot] }) { first in
-                        Tensor.withHandles(active.map { secondMoments[$0.slot] }) { second in
-                            Tensor.withHandles(active.map { steps[$0.slot] }) { steps in
-                                ct_fused_adamw(
-                                    parameters,
-                                    gradients,
-                                    first,
-                                    second,
-                                    steps,
-                                    active.count,
-                                    learningRate,
-                                    configuration.beta1,
-                                    configuration.beta2,
-                                    weightDecay,
-                                    configuration.epsilon
-                                )
-                            }
-                        }
-                    }
-                }
-            }
-            check("AdamW.step", status, active.map(\.parameter))
         }
     }
 
@@ -233,24 +216,14 @@ public final class SGD: Optimizer {
         let active = slots.withGradients()
         guard !active.isEmpty else { return }
         withoutGradient {
-            let moving = buffers.isEmpty ? [] : active.map { buffers[$0.slot] }
-            let status = Tensor.withHandles(active.map(\.parameter)) { parameters in
-                Tensor.withHandles(active.map(\.gradient)) { gradients in
-                    Tensor.withHandles(moving) { buffers in
-                        ct_fused_sgd(
-                            parameters,
-                            gradients,
-                            moving.isEmpty ? nil : buffers,
-                            active.count,
-                            learningRate,
-                            momentum,
-                            weightDecay,
-                            false
-                        )
-                    }
-                }
-            }
-            check("SGD.step", status, active.map(\.parameter))
+            TensorLists.sgd(
+                active.map(\.parameter),
+                gradients: active.map(\.gradient),
+                buffers: buffers.isEmpty ? [] : active.map { buffers[$0.slot] },
+                learningRate: learningRate,
+                momentum: momentum,
+                weightDecay: weightDecay
+            )
         }
     }
 

@@ -114,7 +114,9 @@ private func fail(_ operation: StaticString, _ status: Int32, _ operands: [Tenso
     if !shapes.isEmpty { text += " (operands: \(shapes.joined(separator: ", ")))" }
     guard status == Int32(CT_ERROR_OUT_OF_MEMORY) else { trap(text) }
     // Not a mistake of the program: end it like any other command that fails.
-    let remedy = "Use a smaller batch, a smaller model, or --precision bfloat16."
+    let remedy =
+        "Use a smaller batch, a smaller model, or --precision bfloat16; for fine-tuning there is "
+        + "also --set finetune.minimax.recomputesActivations=true."
     FileHandle.standardError.write(Data("Error: out of memory. \(text)\n\(remedy)\n".utf8))
     exit(1)
 }

@@ -108,7 +108,15 @@ public struct Augmentation: Codable, Sendable, Equatable {
         let light =
             lighting > 0 && x.size(along: 1) == 3
             ? generator.normal([draws.count, 3]) * lighting : nil
-        let maps = colorMaps(draws, means: x.mean(axes: [2, 3]), light: light, statistics)
+        // Read back from the device, so only where they are needed.
+        let means: [Float] = contrast > 0 ? x.mean(axes: [2, 3]).values() : []
+        let maps = colorMaps(
+            draws,
+            channels: x.size(along: 1),
+            means: means,
+            light: light,
+            statistics
+        )
         return ColorMap.apply(maps, to: x)
     }
 
@@ -161,15 +169,14 @@ public struct Augmentation: Codable, Sendable, Equatable {
     /// The map of every image: the changes of colour in random order, light, normalisation.
     private func colorMaps(
         _ draws: [Draw],
-        means: Tensor,
+        channels: Int,
+        means: [Float],
         light: Tensor?,
         _ statistics: ChannelStatistics
     ) -> [ColorMap] {
-        let channels = means.size(along: 1)
-        let means: [Float] = means.values()
         let light: [Float] = light?.values() ?? []
         return draws.enumerated().map { place, draw in
-            let mean = means[place * channels..<(place + 1) * channels].map { Double($0) }
+            let mean = means.dropFirst(place * channels).prefix(channels).map { Double($0) }
             var map = ColorMap.identity(channels: channels)
             let limits = [brightness, contrast, saturation]
             let alphas = zip(draw.strengths, limits).map { ($0 * 2 - 1) * $1 }

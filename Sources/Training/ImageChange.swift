@@ -128,8 +128,9 @@ public enum ImageChange: Sendable, Equatable {
         let shape = x.shape
         let theta = Tensor(maps.flatMap { $0.map { Float($0) } }, shape: [maps.count, 2, 3])
         let grid = Tensor.affineGrid(theta, shape: [maps.count] + shape.dropFirst())
+        // Moved before it is expanded: a copy would write out one map for every image.
         return x.sampled(
-            at: grid.expanded([shape[0], shape[2], shape[3], 2]).moved(to: x.device)
+            at: grid.moved(to: x.device).expanded([shape[0], shape[2], shape[3], 2])
         )
     }
 }

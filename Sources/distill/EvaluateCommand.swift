@@ -23,7 +23,11 @@ struct Evaluate: ParsableCommand {
     var test: String
 
     @Option(
-        help: "The network: convnet-DEPTH (3 for 28 pixels, 6 for 256), resnet-ap-10, resnet-18."
+        help: """
+            The network: convnet-DEPTH (3 for 28 pixels, 6 for 224), resnet-ap-10, -18 or -34, \
+            resnet-10, -18, -34 or -50, mobilenet-v2, efficientnet-lite0; with variants such as \
+            convnet-3-w64-batchnorm.
+            """
     )
     var network = "convnet-3"
 

@@ -2,6 +2,8 @@ import ArgumentParser
 import Experiments
 import Foundation
 
+extension SurrogateExport.Format: ExpressibleByArgument {}
+
 /// The command `distill export`.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,7 +20,7 @@ struct Export: ParsableCommand {
     var folder: String
 
     @Option(help: "The output format.")
-    var format: Format
+    var format: SurrogateExport.Format
 
     @Option(help: "The method whose images to export, for example dit (default: the surrogate).")
     var method: String?
@@ -31,12 +33,6 @@ struct Export: ParsableCommand {
 
     @OptionGroup var messages: OutputOptions
 
-    enum Format: String, ExpressibleByArgument, CaseIterable {
-        case imagefolder
-        case tarShards = "tar-shards"
-        case safetensors, pt
-    }
-
     private struct Outcome: Encodable {
         let output: String
         let images: Int
@@ -44,12 +40,9 @@ struct Export: ParsableCommand {
 
     func run() throws {
         try Failure.reporting {
-            guard let layout = SurrogateExport.Format(rawValue: format.rawValue) else {
-                throw Failure(64, "There is no format \(format.rawValue).")
-            }
             let export = try SurrogateExport(URL(fileURLWithPath: folder), method: method)
-            let place = output.map { URL(fileURLWithPath: $0) } ?? export.defaultOutput(layout)
-            let count = try export.write(layout, to: place)
+            let place = output.map { URL(fileURLWithPath: $0) } ?? export.defaultOutput(format)
+            let count = try export.write(format, to: place)
             if messages.json {
                 try Output.json(Outcome(output: place.path, images: count))
             } else {

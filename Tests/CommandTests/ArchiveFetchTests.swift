@@ -64,6 +64,48 @@ struct ArchiveFetchTests {
         }
     }
 
+    @Test("what was removed is unpacked again, and so is an archive that its owner replaced")
+    func unpackedAgain() throws {
+        try withTemporaryFolder { folder in
+            _ = try makeArchives(folder)
+            try writeManifest(folder)
+            #expect(try fetch(folder).exitCode == 0)
+            let images = folder.appendingPathComponent("Datasets/set/images.bin")
+            let before = try Data(contentsOf: images)
+            try FileManager.default.removeItem(at: images.deletingLastPathComponent())
+            #expect(try fetch(folder).exitCode == 0)
+            #expect(try Data(contentsOf: images) == before)
+            // Nothing to do is done once only.
+            #expect(try !fetch(folder).errors.contains("unpacking"))
+
+            _ = try makeArchives(folder)
+            for name in ["set.tgz", "set.tgz.sha256"] {
+                try FileManager.default.removeItem(
+                    at: folder.appendingPathComponent("Datasets/\(name)")
+                )
+            }
+            #expect(try fetch(folder).exitCode == 0)
+            #expect(try Data(contentsOf: images) != before)
+        }
+    }
+
+    @Test("a second process waits for no download, and says whose it is")
+    func locked() throws {
+        try withTemporaryFolder { folder in
+            _ = try makeArchives(folder)
+            try writeManifest(folder)
+            let place = folder.appendingPathComponent("Datasets")
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            let process = try DistillProcess(
+                shell: #"flock Datasets/.set.lock "$0" "$@""#,
+                ["fetch", "set", "--manifest", "manifest.yaml"],
+                in: folder
+            )
+            #expect(process.exitCode == 1)
+            #expect(process.errors.contains("Another process"), "\(process.errors)")
+        }
+    }
+
     @Test("an archive with the checksum of the manifest is kept: it is what its owner offers")
     func published() throws {
         try withTemporaryFolder { folder in

@@ -37,6 +37,42 @@ struct KeptResultsTests {
         return (object?["results"] as? [[String: Any]] ?? []).compactMap { $0["cell"] as? String }
     }
 
+    @Test("a cell that came to nothing takes other batches; one whose result is another's ends")
+    func freeCells() throws {
+        try withTemporaryFolder { folder in
+            _ = try SmallRun(in: folder)
+            try grid(seeds: "[0]", in: folder)
+            try #require(try compare(folder).exitCode == 0)
+            let cell = folder.appendingPathComponent("run/cells/random_1_convnet-3_seed0")
+            let results = cell.appendingPathComponent("results.json")
+            let done = try Data(contentsOf: results)
+            // As if it had been killed for memory before its first checkpoint.
+            for name in ["run/comparison.json", "run/cells/random_1_convnet-3_seed0/results.json"] {
+                try FileManager.default.removeItem(at: folder.appendingPathComponent(name))
+            }
+            for file in try FileManager.default.contentsOfDirectory(
+                at: cell.appendingPathComponent("checkpoints"),
+                includingPropertiesForKeys: nil
+            ) {
+                try FileManager.default.removeItem(at: file)
+            }
+            try Data("{}\n".utf8).write(to: cell.appendingPathComponent("metrics.jsonl"))
+            try grid(seeds: "[0]", more: "batchSize: {convnet-3: 5}", in: folder)
+            let smaller = try compare(folder)
+            #expect(smaller.exitCode == 0, "\(smaller.errors)")
+            #expect(try String(contentsOf: results, encoding: .utf8).contains("+batch=5"))
+
+            // A result that this grid would call otherwise: an error instead of an endless loop.
+            try FileManager.default.removeItem(
+                at: folder.appendingPathComponent("run/comparison.json")
+            )
+            try done.write(to: results)
+            let other = try compare(folder, ["--cell", "random_1_convnet-3_seed0"])
+            #expect(other.exitCode == 64)
+            #expect(other.errors.contains("holds a result of the protocol"), "\(other.errors)")
+        }
+    }
+
     @Test("they outlast a narrower grid, and a damaged file is never written over")
     func kept() throws {
         try withTemporaryFolder { folder in

@@ -33,6 +33,19 @@ struct ImageFolderTests {
         #expect(dataset.indices(ofClass: 3) == [3, 4, 5, 6])
     }
 
+    #if os(Linux)
+        // Other file systems take the two for one name.
+        @Test("Two folders with one name, encoded in two ways, are an error and no trap")
+        func twins() throws {
+            for name in ["caf\u{E9}", "cafe\u{301}", "tea"] {
+                try folder.writeImage(1, to: "\(name)/x.png")
+            }
+            let error = error()
+            #expect(error?.code == .badClassName)
+            #expect(error?.description.contains("café") == true, "\(String(describing: error))")
+        }
+    #endif
+
     @Test("Images in folders below a class folder belong to the class")
     func nested() throws {
         for path in ["a/z.png", "a/images/1.JPEG", "a/images/0.png", "b/x.png"] {

@@ -171,7 +171,7 @@ struct SelectionTests {
         #expect(found.classNames == ["across", "down"])
     }
 
-    @Test("a set decoded of fewer stored images is counted and trained as those")
+    @Test("a set decoded of fewer stored images is counted as those, and trained by its own number")
     func storedImages() throws {
         var options = EvaluationOptions.short(epochs: nil)
         options.storedImagesPerClass = 1
@@ -185,12 +185,13 @@ struct SelectionTests {
                 return .stop
             }
         }
-        // One image a class: 3000 epochs; the eight training images are one batch.
-        #expect(steps == 3000)
+        // Four images a class: 2000 epochs, not the 3000 of one; the eight images are one batch.
+        #expect(steps == 2000)
         options.epochs = 1
         let result = try evaluate(train: .lines(8), test: test, options: options)
         #expect(result.imagesPerClass == 1)
         #expect(result.train.images == 8)
+        #expect(result.evaluationProtocol.hasSuffix("+epochs=1"))
     }
 
     @Test("the 95 % interval is that of Student's t")

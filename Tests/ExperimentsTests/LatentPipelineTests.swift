@@ -160,6 +160,36 @@ struct LatentPipelineTests {
         }
     }
 
+    @Test("latents are the same whatever a run computes in, and none are made for no steps")
+    func encoding() throws {
+        try withData { folder, recipe in
+            var files = [Data]()
+            for precision in [nil, DType.bfloat16] {
+                let run = folder.appendingPathComponent("in \(precision ?? .float32)")
+                let pipeline = try Pipeline(
+                    recipe,
+                    in: run,
+                    environment: .init(precision: precision, isInterrupted: { false }),
+                    observer: SilentObserver()
+                )
+                let latents = try #require(try pipeline.encode())
+                let file = latents.appendingPathComponent("latents-00000.safetensors")
+                files.append(try Data(contentsOf: file))
+            }
+            #expect(files[0] == files[1])
+
+            let weights = try pipeline(recipe, folder.appendingPathComponent("pretrain")).pretrain()
+            var untrained = recipe
+            untrained.model.weights = weights.path
+            untrained.finetune.minimax.steps = 0
+            let run = folder.appendingPathComponent("untrained")
+            try pipeline(untrained, run).finetune()
+            try pipeline(untrained, run).sample()
+            #expect(!LatentCache.isPresent(in: run.appendingPathComponent("latents")))
+            #expect(try ImageFolder(run.appendingPathComponent("surrogate")).count == 4)
+        }
+    }
+
     @Test("another or no autoencoder than the model's is refused before any work starts")
     func mismatch() throws {
         try withData { folder, recipe in

@@ -50,6 +50,28 @@ struct RecipeTests {
         #expect(recipe.sample.guidance == 4)
     }
 
+    @Test("every setting is documented")
+    func documentation() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let document = try String(
+            contentsOf: root.appendingPathComponent("Documentation/recipe.md"),
+            encoding: .utf8
+        )
+        // `a.b` for every value of the resolved defaults, which the encoder indents by two spaces.
+        var path = [Substring]()
+        var settings = [String]()
+        for line in try Recipe().yaml().split(separator: "\n") where line.contains(":") {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            let depth = line.prefix { $0 == " " }.count / 2
+            path = path.prefix(depth) + [parts[0].drop { $0 == " " }]
+            let isLeaf = parts.count > 1 && !parts[1].allSatisfy(\.isWhitespace)
+            if isLeaf { settings.append(path.joined(separator: ".")) }
+        }
+        #expect(settings.contains("finetune.minimax.diversity") && settings.count > 80)
+        #expect(settings.filter { !document.contains("`\($0)`") } == [])
+    }
+
     @Test("an unknown key is an error that names the nearest known one and the line")
     func unknownKey() throws {
         let error = #expect(throws: RecipeError.self) {
@@ -73,7 +95,11 @@ struct RecipeTests {
             ("finetune: {minimax: {batchSize: 0}}", "finetune.minimax.batchSize"),
             ("sample: {imagesPerClass: -1}", "sample.imagesPerClass"),
             ("sample: {batchSize: 0}", "sample.batchSize"), ("sample: {steps: 0}", "sample.steps"),
-            ("sample: {steps: 1001}", "at most 1000"),
+            ("sample: {steps: 1001}", "expected a number from 2 to 1000 for ddpm"),
+            ("sample: {steps: 1}", "a number from 2"),
+            ("sample: {sampler: dpm-solver++, steps: 1000}", "from 1 to 999 for dpm-solver++"),
+            ("sample: {batchSize: 9223372036854775807}", "to 1000000000"),
+            ("finetune: {epochs: 9223372036854775807}", "finetune.epochs"),
             ("evaluate: {epochs: -5}", "evaluate.epochs is -5: expected a number from 0"),
             ("evaluate: {evaluations: 0}", "evaluate.evaluations"),
             ("evaluate: {seeds: [0, 0]}", "evaluate.seeds"),
@@ -87,7 +113,7 @@ struct RecipeTests {
             ("data: {channels: 2}", "data.channels is 2: expected 1 (grey), 3 (colour)"),
             ("data: {holdout: -0.5}", "data.holdout is -0.5"),
             ("data: {holdout: 1}", "data.holdout"),
-            ("sample: {imagesPerClass: 4000000000000000000}", "expected at most 1000000"),
+            ("sample: {imagesPerClass: 4000000000000000000}", "from 1 to 1000000."),
             ("sample: {eta: 7}", "sample.eta is 7.0"), ("sample: {guidance: .nan}", "guidance nan"),
         ]
     )

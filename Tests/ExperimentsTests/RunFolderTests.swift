@@ -24,6 +24,22 @@ struct RunFolderTests {
         }
     }
 
+    @Test("how often checkpoints are written can change; the folder then says how often it is")
+    func checkpointEvery() throws {
+        try withTemporaryFolder { folder in
+            let url = folder.appendingPathComponent("run")
+            var recipe = Recipe()
+            try RunFolder(url, for: recipe).write(Data("1".utf8), to: "checkpoints/some")
+            recipe.finetune.checkpointEvery = 7
+            recipe.pretrain.logEvery = 8
+            recipe.idc.checkpointEvery = 9
+            recipe.glad.logEvery = 10_000
+            let again = try RunFolder(url, for: recipe)
+            #expect(again.has("checkpoints/some"))
+            #expect(try Recipe.read(again.path("recipe.resolved.yaml")) == recipe)
+        }
+    }
+
     @Test("a folder in which nothing was made yet goes to the next recipe")
     func untouched() throws {
         try withTemporaryFolder { folder in

@@ -122,6 +122,25 @@ struct SamplingTests {
         }.max() ?? 255
     }
 
+    @Test("a signal stops the sampling between two steps, not after a batch")
+    func interruption() throws {
+        try withModel(.ddim) { folder, recipe, _ in
+            var asked = 0
+            let run = folder.appendingPathComponent("run")
+            #expect(throws: InterruptedError.self) {
+                try pipeline(recipe, run) {
+                    asked += 1
+                    return asked == 5
+                }.baseline("dit")
+            }
+            #expect(asked == 5)
+            let written = try? FileManager.default.contentsOfDirectory(
+                atPath: run.appendingPathComponent("baselines/dit/n02088364").path
+            )
+            #expect(written?.contains { $0.hasSuffix(".png") } != true)
+        }
+    }
+
     @Test("guidance changes the channels that the recipe says", arguments: [true, false])
     func guidedChannels(all: Bool) throws {
         try withModel(.ddim) { folder, usual, weights in

@@ -56,6 +56,36 @@ struct SurrogateExportTests {
         }
     }
 
+    @Test("a folder of links becomes one of images")
+    func links() throws {
+        try withRun(classNames: ["a", "b"]) { run in
+            let links = run.appendingPathComponent("links")
+            for name in ["a", "b"] {
+                let place = links.appendingPathComponent(name)
+                try FileManager.default.createDirectory(
+                    at: place,
+                    withIntermediateDirectories: true
+                )
+                try FileManager.default.createSymbolicLink(
+                    atPath: place.appendingPathComponent("0.png").path,
+                    withDestinationPath: "../../surrogate/\(name)/0.png"
+                )
+            }
+            let output = run.appendingPathComponent("elsewhere/out")
+            try FileManager.default.createDirectory(
+                at: output.deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
+            #expect(try SurrogateExport(links).write(.imagefolder, to: output) == 2)
+            for name in ["a/0.png", "b/0.png"] {
+                let copy = output.appendingPathComponent(name)
+                #expect(try copy.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true)
+                let original = run.appendingPathComponent("surrogate/\(name)")
+                #expect(try Data(contentsOf: copy) == Data(contentsOf: original))
+            }
+        }
+    }
+
     /// One image in each of two class folders.
     private func writeImages(_ folder: URL) throws {
         for (label, name) in ["a", "b"].enumerated() {

@@ -1,11 +1,14 @@
 // The C boundary to libtorch.
 //
 // Laws of this boundary:
-//  * Every function returns a status: 0, or one of the CT_ERROR_ codes; the message of the last
-//    error of the calling thread is kept until its next error.
+//  * Every function that can fail returns a status: 0, or one of the CT_ERROR_ codes; the message
+//    of the last error of the calling thread is kept until its next error.
 //  * Results come through out-pointers and are owned by the caller (+1, `ct_tensor_free`).
 //    Arguments are borrowed. Lists are pointer and count. Optionals are nullable pointers.
-//  * No C++ exception leaves a function. No logic lives here: it belongs to Swift.
+//  * No C++ exception leaves a function.
+//  * Logic belongs to Swift. What has to run inside libtorch is here: fused loops over memory with
+//    their derivatives (`kernels_*`, `fused.cpp`, `convolution.cpp`), and the second forward pass of
+//    recomputed activations (`recompute.cpp`).
 #ifndef CTORCH_H
 #define CTORCH_H
 
@@ -274,7 +277,6 @@ int ct_instance_norm_relu_pool(CTTensor *x, CTTensor *weight, CTTensor *bias, do
 
 int ct_requires_grad_set(CTTensor *x, bool value);
 int ct_requires_grad_get(CTTensor *x, bool *value);
-int ct_is_leaf(CTTensor *x, bool *value);
 int ct_detach(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
 /// Leaves `*out` null when there is no gradient.
 int ct_grad_get(CTTensor *x, CTTensor *_Nullable *_Nonnull out);
@@ -316,6 +318,8 @@ int ct_recomputed(CTTensor *_Nonnull const *_Nonnull inputs, size_t count, size_
 
 int ct_foreach_add(CTTensor *_Nonnull const *_Nonnull x, CTTensor *_Nonnull const *_Nonnull y,
                    size_t count, double scale);
+/// x ← x + y for each.
+int ct_foreach_add_scalar(CTTensor *_Nonnull const *_Nonnull x, size_t count, double y);
 int ct_foreach_mul_scalar(CTTensor *_Nonnull const *_Nonnull x, size_t count, double y);
 /// x ← x + weight·(y − x)
 int ct_foreach_lerp(CTTensor *_Nonnull const *_Nonnull x, CTTensor *_Nonnull const *_Nonnull y,

@@ -68,8 +68,9 @@ extension Checkpoint {
                 let rank = { preferred.firstIndex(of: $0) ?? preferred.count }
                 return (rank(first.element), first.offset) < (rank(second.element), second.offset)
             }.map(\.element)
+        let members = Dictionary(grouping: entries) { Checkpoint.group(of: $0.name) }
         for group in groups {
-            if let weights = recognized(group) { return weights }
+            if let weights = recognized(group, members[group, default: []]) { return weights }
         }
         return nil
     }
@@ -145,9 +146,11 @@ extension Checkpoint {
         }
     }
 
-    private func recognized(_ group: String) -> RecognizedWeights? {
+    private func recognized(
+        _ group: String,
+        _ members: [Checkpoint.Entry]
+    ) -> RecognizedWeights? {
         let path = group.isEmpty ? "" : group + "/"
-        let members = entries.filter { Checkpoint.group(of: $0.name) == group }
         let names = Set(members.map { $0.name.dropFirst(path.count) })
         for layout in WeightLayout.inOrder {
             for prefix in WeightLayout.wrappers + layout.prefixes

@@ -26,7 +26,7 @@ extension Comparison {
         storedResult(of: cell).flatMap { fits($0, cell) ? $0 : nil }
     }
 
-    private func storedResult(of cell: GridCell) -> EvaluationResult? {
+    func storedResult(of cell: GridCell) -> EvaluationResult? {
         read("results.json", in: folder(of: cell), as: RunResults.self)?.results.first
     }
 
@@ -37,11 +37,14 @@ extension Comparison {
         guard let wanted = try? EvaluationProtocol.named(settings.evaluationProtocol),
             let network = try? NetworkName(cell.network)
         else { return false }
-        let (perClass, classes) = (cell.imagesPerClass, result.classes)
+        let classes = result.classes
+        // Of images that are decoded of fewer stored ones.
+        let trained = Int((Double(result.train.images) / Double(max(classes, 1))).rounded())
         let name = wanted.name(
             epochs: settings.epochs > 0
-                ? settings.epochs : wanted.epochs(imagesPerClass: perClass, classCount: classes),
-            imagesPerClass: perClass,
+                ? settings.epochs : wanted.epochs(imagesPerClass: trained, classCount: classes),
+            imagesPerClass: cell.imagesPerClass,
+            trainingImagesPerClass: trained,
             classCount: classes,
             network: network
         )
@@ -107,8 +110,11 @@ extension Comparison {
         let lines = plan.cells.flatMap { cell -> [String] in
             let file = folder(of: cell).appendingPathComponent("recipe.resolved.yaml")
             let now = cell.recipe.evaluate
+            let result = storedResult(of: cell)
+            // A cell that came to nothing, perhaps because its batches were too large, is free.
+            guard result != nil || hasCheckpoint(cell) else { return [] }
             guard let before = (try? Recipe.read(file))?.evaluate else {
-                guard let result = storedResult(of: cell), !fits(result, cell) else { return [] }
+                guard let result, !fits(result, cell) else { return [] }
                 return [
                     "  \(cell.key): \(result.evaluationProtocol) there, other epochs or batches here"
                 ]
@@ -128,6 +134,22 @@ extension Comparison {
             ].compactMap { $0 }
         }
         return Set(lines).sorted()
+    }
+
+    /// Whether a training of a cell was begun and kept.
+    private func hasCheckpoint(_ cell: GridCell) -> Bool {
+        let place = folder(of: cell).appendingPathComponent("checkpoints").path
+        return (try? FileManager.default.contentsOfDirectory(atPath: place))?.isEmpty == false
+    }
+
+    /// Removes the folder of a cell that came to nothing under other settings than it has now.
+    func removeIfOutdated(_ cell: GridCell) {
+        let place = folder(of: cell)
+        guard storedResult(of: cell) == nil, !hasCheckpoint(cell),
+            let before = try? Recipe.read(place.appendingPathComponent("recipe.resolved.yaml")),
+            before != cell.recipe, let lock = try? FolderLock(place)
+        else { return }
+        withExtendedLifetime(lock) { try? FileManager.default.removeItem(at: place) }
     }
 
     /// Tells, before any work starts, what some of it will fail for: too few images, weights that are

@@ -245,6 +245,7 @@ public final class Comparison {
         guard !isFinished(cell) else { return }
         if environment.isInterrupted() { throw InterruptedError() }
         let failure = folder(of: cell).appendingPathComponent("failed.json")
+        removeIfOutdated(cell)
         do {
             try marked(folder(of: cell)) {
                 guard let unit = plan.unit(cell.unit) else {
@@ -253,6 +254,14 @@ public final class Comparison {
                 try prepare(unit)
                 try linkImages(of: unit, into: cell)
                 try pipeline(cell.recipe, in: folder(of: cell)).evaluate(only: cell.method)
+                if let result = storedResult(of: cell), !fits(result, cell) {
+                    throw RunError(
+                        .otherRecipe,
+                        "\(folder(of: cell).path) holds a result of the protocol "
+                            + "\(result.evaluationProtocol), which this grid would not call so. "
+                            + "Move that folder away: the cell is then trained anew."
+                    )
+                }
             }
             try? FileManager.default.removeItem(at: failure)
         } catch let error as RunError where error.code == .locked {

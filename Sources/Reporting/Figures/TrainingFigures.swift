@@ -86,8 +86,8 @@ enum TrainingFigures {
             name: "\(stage)-\(term.title)",
             title: title,
             caption: """
-                \(begin)From \(ends[0]) at step \(Words.count(Int(first.x))) to \(ends[1]) at step \
-                \(Words.count(Int(last.x))).\(spread)
+                \(begin)From \(ends[0]) at step \(Words.count(first.x)) to \(ends[1]) at step \
+                \(Words.count(last.x)).\(spread)
                 """,
             x: .init("step"),
             y: .init(term.title.lowercasedFirst, unit: unit),
@@ -122,7 +122,8 @@ enum TrainingFigures {
 
     private static func note(_ records: [MetricsRecord], _ charts: [Chart]) -> String {
         guard let last = records.last else { return "" }
-        var parts = [Words.count(Int(last["step"] ?? 0), "step")]
+        let steps = last["step"] ?? 0
+        var parts = [Words.count(steps) + (steps == 1 ? " step" : " steps")]
         let seconds = records.compactMap { $0["seconds"] }
         // Only a clock that was never set back, as by a resumed run, tells the whole time.
         if let total = seconds.last, seconds.count == records.count, seconds == seconds.sorted() {

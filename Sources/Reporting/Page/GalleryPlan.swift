@@ -81,7 +81,7 @@ struct GalleryPlan {
             var count = bytes
             if let side, let size, GalleryPicture.isScaled(size, to: side) {
                 // Photographs of this quality have about 0.3 bytes a pixel.
-                let pixels = Double(size.width * size.height)
+                let pixels = Double(size.width) * Double(size.height)
                 let scale = min(1, Double(side) / Double(min(size.width, size.height)))
                 count = Int(0.4 * pixels * scale * scale)
             }

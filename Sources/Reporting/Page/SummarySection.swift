@@ -157,10 +157,10 @@ struct SummarySection {
         }
         let count = surrogate.classes.values.map(\.count).reduce(0, +)
         guard count > 0, source > Double(count) else { return nil }
-        let ratio = Words.count(Int((source / Double(count)).rounded()))
+        let ratio = Words.count(source / Double(count))
         return """
             The surrogate has \(Words.count(count, "image")) in place of the \
-            \(Words.count(Int(source))) training images: one for every \(ratio).
+            \(Words.count(source)) training images: one for every \(ratio).
             """
     }
 

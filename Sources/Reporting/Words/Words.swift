@@ -33,6 +33,11 @@ package enum Words {
         return (value < 0 ? "−" : "") + groups.joined(separator: ",")
     }
 
+    /// "60,000" for the nearest whole number; "–" for what is none, as in a damaged file.
+    package static func count(_ value: Double) -> String {
+        Int(exactly: value.rounded()).map { count($0) } ?? "–"
+    }
+
     /// "1 image", "100 images".
     package static func count(_ value: Int, _ noun: String) -> String {
         "\(count(value)) \(noun)\(value == 1 ? "" : "s")"
