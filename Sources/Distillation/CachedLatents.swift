@@ -64,7 +64,6 @@ extension LatentCacheKey {
     ///   - imageSize: Pixels a side of the centre crop; 0 for none.
     ///   - channels: Channels that the images are converted to; 0 for none.
     ///   - hasFlips: Whether mirrored images are encoded too.
-    ///   - precision: What the encoder computes in; nil for float32.
     ///   - storage: How the latents are stored, float32 or float16.
     /// - Throws: `EncodingError` if the description has numbers that are not finite.
     public init(
@@ -73,7 +72,6 @@ extension LatentCacheKey {
         imageSize: Int,
         channels: Int,
         hasFlips: Bool = true,
-        precision: DType? = nil,
         storage: DType = .float32
     ) throws {
         let encoder = JSONEncoder()
@@ -87,7 +85,6 @@ extension LatentCacheKey {
             imageSize: imageSize,
             channels: channels,
             hasFlips: hasFlips,
-            precision: precision ?? .float32,
             storage: storage
         )
     }

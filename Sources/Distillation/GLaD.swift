@@ -180,7 +180,10 @@ public final class GLaD: DistillationMethod {
         let network = try NetworkName(parameters.network)
         let augmentation = try SiameseAugmentation(parameters.augmentation)
         // `imagesAtOnce` is for the prior, which needs far more memory than the networks do.
-        let imagesAtOnce = max(1, 1_048_576 / (real.set.height * real.set.width))
+        let imagesAtOnce = Device.imagesWithGradientsAtOnce(
+            height: real.set.height,
+            width: real.set.width
+        )
         switch parameters.objective {
         case .dm:
             return try EmbeddingMatching(

@@ -96,7 +96,8 @@ public final class IDC: DistillationMethod {
         ///   - width: Columns of the images.
         /// - Returns: At least 1.
         public func boundedImagesAtOnce(height: Int, width: Int) -> Int {
-            imagesAtOnce > 0 ? imagesAtOnce : max(1, 1_048_576 / (height * width))
+            imagesAtOnce > 0
+                ? imagesAtOnce : Device.imagesWithGradientsAtOnce(height: height, width: width)
         }
 
         /// Real images of each class that the stored ones begin with.

@@ -186,7 +186,7 @@ public final class MinimaxDiffusion {
         loss.backward()
         optimizer.step()
         average.update()
-        // They are written in place, so the gradients of the losses that read them must be there.
+        // Memories are written in place: what read them has its gradients by now.
         for part in sorted {
             memories.append(real: part.real, predicted: part.predicted, label: part.label)
         }

@@ -16,4 +16,15 @@ extension Device {
         let pixels = max(height * width, 1)
         return kind == .cpu ? max(8, 65_536 / pixels) : min(limit, max(8, 4_194_304 / pixels))
     }
+
+    /// How many images suit any device at once where their gradients are computed: as many as have
+    /// 2²⁰ pixels together.
+    ///
+    /// - Parameters:
+    ///   - height: Rows of the images.
+    ///   - width: Columns of the images.
+    /// - Returns: At least 1.
+    package static func imagesWithGradientsAtOnce(height: Int, width: Int) -> Int {
+        max(1, 1_048_576 / max(height * width, 1))
+    }
 }

@@ -4,15 +4,6 @@ import Testing
 
 @Suite("The command inspect with folders of runs", .timeLimit(.minutes(2)))
 struct InspectFolderTests {
-    private func write(_ text: String, to name: String, in folder: URL) throws {
-        let file = folder.appendingPathComponent(name)
-        try FileManager.default.createDirectory(
-            at: file.deletingLastPathComponent(),
-            withIntermediateDirectories: true
-        )
-        try Data(text.utf8).write(to: file)
-    }
-
     /// A `results.json` with one result.
     private static let results = """
         {"costs": [], "results": [{

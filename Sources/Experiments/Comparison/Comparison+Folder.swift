@@ -145,11 +145,15 @@ extension Comparison {
     /// Removes the folder of a cell that came to nothing under other settings than it has now.
     func removeIfOutdated(_ cell: GridCell) {
         let place = folder(of: cell)
-        guard storedResult(of: cell) == nil, !hasCheckpoint(cell),
-            let before = try? Recipe.read(place.appendingPathComponent("recipe.resolved.yaml")),
-            before != cell.recipe, let lock = try? FolderLock(place)
+        let file = place.appendingPathComponent("recipe.resolved.yaml")
+        guard let before = try? Recipe.read(file), before != cell.recipe,
+            let lock = try? FolderLock(place)
         else { return }
-        withExtendedLifetime(lock) { try? FileManager.default.removeItem(at: place) }
+        // Looked for under the lock: another process may have come to an end just now.
+        withExtendedLifetime(lock) {
+            guard storedResult(of: cell) == nil, !hasCheckpoint(cell) else { return }
+            try? FileManager.default.removeItem(at: place)
+        }
     }
 
     /// Tells, before any work starts, what some of it will fail for: too few images, weights that are
