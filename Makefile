@@ -44,7 +44,7 @@ bench: build ## Measure a DiT, steps of DM and IDC-1, and the training of networ
 	Benchmarks/evaluation.sh --repetitions 3
 
 format: ## Format the Swift sources in place
-	swift format --in-place --recursive Package.swift Sources Tests
+	swift format --in-place --recursive Package.swift Sources Tests Benchmarks
 
 lint: ## Check format, scripts and file sizes
 	@Scripts/lint.sh

@@ -38,10 +38,11 @@ copy_libraries() {
         -exec cp {} "$2" \;
 }
 
+torch=$(cd .libtorch && pwd -P) || die "the link .libtorch leads nowhere: run \`make setup\` first."
+
 rm -rf "$library" "$share"
 mkdir -p "$library" "$share/licences"
 
-torch=$(cd .libtorch && pwd -P)
 packages=$(dirname "$torch")
 case $torch in
     "$(pwd -P)"/*)

@@ -47,7 +47,7 @@ run() { (start "$1"); }
 
 # sha256 of what must not depend on interruptions.
 outcome() {
-    (cd "$1" && find surrogate baselines -type f | LC_ALL=C sort | xargs sha256sum)
+    (cd "$1" && find surrogate baselines -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
     sha256sum < "$1/checkpoints/finetuned.safetensors"
     python3 - "$1/results.json" <<'PYTHON'
 import json, sys

@@ -35,13 +35,15 @@ for path in sys.argv[1:]:
 # Every byte of a repository's history is cloned for ever.
 files_are_small() {
     local large
-    large=$(git ls-files -z | xargs -0 -I{} find {} -maxdepth 0 -type f -size +"$LARGEST_MEBIBYTES"M)
+    # In a condition no error ends a function by itself.
+    large=$(git ls-files -z | xargs -0 -I{} find {} -maxdepth 0 -type f -size +"$LARGEST_MEBIBYTES"M) ||
+        return 1
     [ -z "$large" ] && return
     echo "lint: tracked files above $LARGEST_MEBIBYTES MiB:" "$large" >&2
     return 1
 }
 
-check "swift format" swift format lint --strict --recursive Package.swift Sources Tests
+check "swift format" swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
 if command -v shellcheck >/dev/null; then
     check "shell scripts" scripts_are_sound
 else

@@ -42,6 +42,7 @@ find_missing() {
     command -v git >/dev/null || required+=' git'
     if [ -z "$libtorch" ] && [ ! -x .venv/bin/python ] && ! find_python; then required+=' python'; fi
     command -v gnuplot >/dev/null || optional+=' gnuplot'
+    command -v curl >/dev/null || optional+=' curl'
     [ -e "$DATASET" ] || optional+=' dataset'
 }
 
@@ -134,6 +135,7 @@ install_packages() {
             "(\`$install $(package_names gnuplot | tr -d ' ')\`)."
         ;;
     esac
+    case $optional in *curl*) say "warning: curl is missing, and \`distill fetch\` needs it." ;; esac
     case $optional in *dataset*)
         say "warning: Fashion-MNIST is not in $(dirname $DATASET): \`make demo\` needs Debian's" \
             "package dataset-fashion-mnist, or the path of your copy (see \`make help\`)."

@@ -4,6 +4,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
@@ -36,6 +37,13 @@ int ct_cuda_device_count(int *count) {
         *count = at::globalContext().hasCUDA()
                      ? static_cast<int>(c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount())
                      : 0;
+    });
+}
+
+int ct_cuda_convolves_bfloat16(bool *convolves) {
+    return guarded([&] {
+        *convolves = at::globalContext().hasCUDA() &&
+                     at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
     });
 }
 

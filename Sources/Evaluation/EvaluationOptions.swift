@@ -74,7 +74,9 @@ public struct EvaluationOptions: Sendable, Equatable {
                 "seeds must be one or more different numbers from 0; they are \(seeds)."
             )
         }
-        if let epochs, !(1...EvaluationProtocol.mostEpochs ~= epochs) {
+        if let epochs = epochs ?? evaluationProtocol.variation.epochs,
+            !(1...EvaluationProtocol.mostEpochs ~= epochs)
+        {
             throw TrainingError(
                 .invalidOption,
                 "epochs must be from 1 to \(EvaluationProtocol.mostEpochs); it is \(epochs)."

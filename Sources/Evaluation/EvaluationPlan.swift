@@ -54,16 +54,8 @@ struct EvaluationPlan {
         self.softLabels = softLabels
         networkFile = network
         statistics = try proto.statistics ?? ChannelStatistics(reading: train.images)
-        if options.selection == .holdout,
-            (train.images.height, train.images.width) != (proto.imageSize, proto.imageSize)
-        {
-            throw TrainingError(
-                .invalidOption,
-                "The epoch can only be chosen on images held back where training images have the "
-                    + "protocol's size: \(proto.id) cuts those of \(train.images.width)×"
-                    + "\(train.images.height) pixels to \(proto.imageSize) while it trains. Report "
-                    + "the last epoch instead."
-            )
+        if options.selection == .holdout {
+            try proto.requireHoldout(width: train.images.width, height: train.images.height)
         }
         let parts = try EvaluationPlan.split(train.images, options, subject: trainName)
         self.train = parts.kept.moved(to: device)
@@ -159,7 +151,7 @@ struct EvaluationPlan {
                     + "`distill evaluate --save FILE` trains one on the whole dataset."
             )
         }
-        try teacher.requireFit(test)
+        try teacher.requireFit(channels: test.channels, imageSize: test.height)
         var record = teacher.record
         record.accuracy = try teacher.checkedAccuracy(
             on: test,
@@ -238,6 +230,19 @@ struct EvaluationPlan {
             teacher: labelling,
             stepsPerEpoch: training.stepsPerEpoch(imageCount: train.count),
             imageCount: train.count
+        )
+    }
+}
+
+extension EvaluationProtocol {
+    /// Makes sure that training images of a size can be held back to choose the epoch.
+    package func requireHoldout(width: Int, height: Int) throws(TrainingError) {
+        guard (width, height) != (imageSize, imageSize) else { return }
+        throw TrainingError(
+            .invalidOption,
+            "The epoch can only be chosen on images held back where training images have the "
+                + "protocol's size: \(id) cuts those of \(width)×\(height) pixels to \(imageSize) "
+                + "while it trains. Report the last epoch instead."
         )
     }
 }

@@ -50,7 +50,7 @@ public struct Teacher {
     }
 
     /// The place of each class among the teacher's scores.
-    func columns(of classNames: [String]) throws(TrainingError) -> [Int] {
+    package func columns(of classNames: [String]) throws(TrainingError) -> [Int] {
         let own = description.classNames
         let unknown = classNames.filter { !own.contains($0) }
         guard unknown.isEmpty else {
@@ -65,22 +65,22 @@ public struct Teacher {
         return classNames.compactMap(own.firstIndex(of:))
     }
 
-    /// Makes sure that the teacher can look at images of a size.
-    func requireFit(_ set: ImageSet) throws(TrainingError) {
+    /// Makes sure that the teacher can look at square images of a size.
+    package func requireFit(channels: Int, imageSize: Int) throws(TrainingError) {
         let own = description
-        guard own.channels == set.channels else {
+        guard own.channels == channels else {
             throw TrainingError(
                 .unfitImages,
                 "The teacher \(record.path) is for images with \(own.channels) channels; these "
-                    + "have \(set.channels)."
+                    + "have \(channels)."
             )
         }
-        guard own.imageSize == set.height || !own.network.dependsOnImageSize else {
+        guard own.imageSize == imageSize || !own.network.dependsOnImageSize else {
             throw TrainingError(
                 .unfitImages,
                 "The teacher \(record.path), a \(own.network), is for images of "
                     + "\(own.imageSize)×\(own.imageSize) pixels; these have "
-                    + "\(set.width)×\(set.height). Train a teacher at this size, or one whose "
+                    + "\(imageSize)×\(imageSize). Train a teacher at this size, or one whose "
                     + "features are a mean over the image, such as resnet-18."
             )
         }

@@ -32,15 +32,8 @@ extension Pipeline {
 
     /// What the decoded images of IDC take as PNG files and as floats.
     private func decodedBytes(_ baseline: BaselineMethod) throws -> Int {
-        let images = trainingImageFactor(baseline.rawValue)
+        let images = recipe.trainingImageFactor(of: baseline.rawValue)
         return images == 1 ? 0 : try images * surrogateBytes() * 5
-    }
-
-    /// How many training images a method makes of one stored image.
-    func trainingImageFactor(_ name: String) -> Int {
-        guard name == BaselineMethod.idc.rawValue else { return 1 }
-        let factor = max(recipe.idc.factor, 1)
-        return factor * factor
     }
 
     private func estimateOptimization(
@@ -122,5 +115,14 @@ extension Pipeline {
             ),
             weights * 2 + (try surrogateBytes())
         )
+    }
+}
+
+extension Recipe {
+    /// How many training images a method makes of one stored image.
+    func trainingImageFactor(of method: String) -> Int {
+        guard method == BaselineMethod.idc.rawValue else { return 1 }
+        let factor = max(idc.factor, 1)
+        return factor * factor
     }
 }

@@ -246,9 +246,14 @@ public struct Fetch {
         let tar = Process()
         tar.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         tar.arguments = ["tar"] + arguments
-        let (output, errors) = (Pipe(), Pipe())
+        // Errors go to a file: a pipe that nobody empties meanwhile would stop it.
+        let output = Pipe()
+        let errors = FileManager.default.temporaryDirectory
+            .appendingPathComponent("distill-tar-\(UUID().uuidString)")
+        try Data().write(to: errors)
+        defer { try? FileManager.default.removeItem(at: errors) }
         tar.standardOutput = output
-        tar.standardError = errors
+        tar.standardError = try FileHandle(forWritingTo: errors)
         do {
             try tar.run()
         } catch {
@@ -257,14 +262,15 @@ public struct Fetch {
                 "tar cannot be started (\(error.localizedDescription)). Install it."
             )
         }
-        func text(_ pipe: Pipe) -> String {
-            String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        }
-        let (printed, said) = (text(output), text(errors))
+        let printed = output.fileHandleForReading.readDataToEndOfFile()
         tar.waitUntilExit()
+        let said = String(decoding: try Data(contentsOf: errors), as: UTF8.self)
         let lines = said.split(separator: "\n").prefix(3).joined(separator: "; ")
         let status = tar.terminationStatus
-        return (status, printed, lines.isEmpty ? "tar: exit \(status)" : lines)
+        return (
+            status, String(decoding: printed, as: UTF8.self),
+            lines.isEmpty ? "tar: exit \(status)" : lines
+        )
     }
 }
 

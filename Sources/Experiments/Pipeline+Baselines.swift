@@ -104,6 +104,7 @@ extension Pipeline {
                 )
             }
             try requireNetwork(recipe.idc.network)
+            try requireAugmentation("idc.augmentation", recipe.idc.augmentation)
             if parameters.factor > 1 {
                 try requireNoDeterminism(of: "enlarging the stored images (idc.factor)")
             }

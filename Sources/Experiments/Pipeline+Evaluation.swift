@@ -108,6 +108,8 @@ extension Pipeline {
         var watch = Stopwatch(stage, in: folder, on: device)
         let name = "evaluate-\(method)-\(network)" + (count.map { "-\($0)" } ?? "")
         let checkpoint = folder.path("checkpoints/\(name).safetensors")
+        // Other networks see the same images with the same scores.
+        let labels = "soft-labels/\(method)" + (count.map { "-\($0)" } ?? "")
         let result: EvaluationResult
         do {
             result = try Evaluation.evaluate(
@@ -123,8 +125,7 @@ extension Pipeline {
                 on: device,
                 teacher: try teacher(),
                 // Only another seed would read them.
-                softLabels: options.seeds.count > 1
-                    ? folder.path("soft-labels/\(name.dropFirst("evaluate-".count))") : nil,
+                softLabels: options.seeds.count > 1 ? folder.path(labels) : nil,
                 checkpoint: checkpoint
             ) { event in
                 try self.report(event, stage: stage, method: method, network: network, count: count)
@@ -172,6 +173,15 @@ extension Pipeline {
                 .invalidSettings,
                 "evaluate.select is holdout, but of one image of a class none can be held back."
             )
+        }
+        if settings.select == .holdout, proto.augmentation.cropSize != nil {
+            let data = try data()
+            try proto.requireHoldout(width: data.width, height: data.height)
+        }
+        if let teacher = try self.teacher() {
+            let data = try data()
+            _ = try teacher.columns(of: data.classNames)
+            try teacher.requireFit(channels: data.channels, imageSize: proto.imageSize)
         }
         for network in recipe.evaluate.networks {
             let options = try evaluationOptions(method: "", network: network)

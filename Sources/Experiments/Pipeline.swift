@@ -48,6 +48,8 @@ public final class Pipeline {
     let observer: any RunObserver
     let metrics: MetricsLog
     private var loadedData: RunData?
+    /// Opens the real images in the place of this pipeline, for several that share them.
+    var openData: (() throws -> RunData)?
     var loadedTeacher: Teacher?
     /// What K-Center and herding measure distances in, [N, F].
     var loadedFeatures: Tensor?
@@ -98,7 +100,7 @@ public final class Pipeline {
     /// The real images; loaded when they are first needed.
     func data() throws -> RunData {
         if let loadedData { return loadedData }
-        let data = try RunData(recipe.data)
+        let data = try openData?() ?? RunData(recipe.data)
         try use(data)
         return data
     }

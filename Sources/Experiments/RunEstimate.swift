@@ -31,6 +31,8 @@ public struct RunEstimate: Codable, Sendable, Equatable {
         public let work: String
         /// Wall time.
         public let seconds: Double
+        /// Room for checkpoints and images.
+        public internal(set) var diskBytes = 0
     }
 
     /// The stages in their order.
@@ -106,9 +108,13 @@ extension Pipeline {
             wanted.insert(.encode, at: 0)
         }
         var peak = PeakMemory(on: device)
-        let stages = try wanted.map { try estimate($0, &peak) }
+        let stages = try wanted.map { wanted in
+            var (stage, diskBytes) = try estimate(wanted, &peak)
+            stage.diskBytes = diskBytes
+            return stage
+        }
         return RunEstimate(
-            stages: stages.map(\.stage),
+            stages: stages,
             memoryBytes: peak.bytes,
             diskBytes: stages.reduce(0) { $0 + $1.diskBytes }
         )
@@ -278,7 +284,7 @@ extension Pipeline {
         let factors = recipe.baselines.flatMap { name in
             let isOptimized = BaselineMethod(rawValue: name)?.optimizesImages == true
             return [Int](
-                repeating: trainingImageFactor(name),
+                repeating: recipe.trainingImageFactor(of: name),
                 count: isOptimized && settings.floatImages ? 2 : 1
             )
         }
@@ -291,6 +297,10 @@ extension Pipeline {
             let classCount = data.classNames.count
             return Double(rules.epochs(imagesPerClass: perClass, classCount: classCount))
         }
+        // Scores of the teacher for every image and epoch, where several seeds read them.
+        let labels =
+            rules.storesSoftLabels && settings.seeds.count > 1
+            ? 2 * (try surrogateCount()) * data.classNames.count * epochs * sets : 0
         let weight = ([1] + factors).reduce(0.0) { sum, factor in
             let share = settings.epochs > 0 ? 1 : usual(factor) / usual(1)
             return sum + Double(factor * counts) * share
@@ -301,7 +311,7 @@ extension Pipeline {
                 work: "\(trainings) trainings of \(epochs) epochs",
                 seconds: seconds * Double(settings.seeds.count) * weight
             ),
-            0
+            labels
         )
     }
 }

@@ -44,10 +44,17 @@ public final class RunFolder {
     /// - Parameters:
     ///   - url: The folder.
     ///   - recipe: What the run is determined by; it is written if the folder is new.
-    /// - Throws: `RunError` if the folder belongs to another recipe or another process works in it. A
-    ///   folder in which nothing was made yet, as after a refused command, belongs to none.
+    /// - Throws: `RunError` if the folder belongs to another recipe or to a comparison, or another
+    ///   process works in it. A folder in which nothing was made yet, as after a refused command, belongs to none.
     public init(_ url: URL, for recipe: Recipe) throws {
         self.url = url
+        let grid = url.appendingPathComponent("grid.resolved.yaml")
+        guard !FileManager.default.fileExists(atPath: grid.path) else {
+            throw RunError(
+                .otherRecipe,
+                "The folder \(url.path) holds a comparison. Use another --output for the run."
+            )
+        }
         let text = try recipe.yaml()
         let resolved = url.appendingPathComponent("recipe.resolved.yaml")
         // Read before anything is touched. A run of an older version lacks settings that came

@@ -267,23 +267,23 @@ public struct StandaloneEvaluation {
             )
         }
         var train = try StandaloneEvaluation.open(settings.train)
-        var choice: String?
-        if let count = settings.imagesPerClass {
-            let chosen = try settings.choice.choose(count, of: train, seed: settings.choiceSeed)
-            (train, choice) = (chosen.images, chosen.record)
-        }
         // The test part of an IDX folder stands beside its training part.
         let test = try StandaloneEvaluation.open(settings.test, part: "#test")
-        let sets = (
-            train: try set(train, settings.train, .train), test: try set(test, settings.test, .test)
-        )
-        guard sets.train.fingerprint != sets.test.fingerprint else {
+        // Before some are chosen: those would be images that the network is tested on, too.
+        if try train.count == test.count && train.fingerprint() == test.fingerprint() {
             throw RunError(
                 .invalidSettings,
                 "\(settings.train) and \(settings.test) are the same images: a test on what a "
                     + "network was trained on says nothing. Name the test images with --test."
             )
         }
-        return (sets.train, sets.test, choice)
+        var choice: String?
+        if let count = settings.imagesPerClass {
+            let chosen = try settings.choice.choose(count, of: train, seed: settings.choiceSeed)
+            (train, choice) = (chosen.images, chosen.record)
+        }
+        return (
+            try set(train, settings.train, .train), try set(test, settings.test, .test), choice
+        )
     }
 }

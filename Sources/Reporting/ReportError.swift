@@ -8,6 +8,8 @@ public struct ReportError: Error, CustomStringConvertible, Sendable {
         case notARunFolder
         /// A file of the run cannot be read as what it should be.
         case malformedFile
+        /// Nobody has published numbers on a dataset of this name.
+        case unknownDataset
         /// The report or one of its figures cannot be written.
         case unwritable
     }

@@ -60,6 +60,12 @@ extension Device {
         return ct_cuda_device_count(&count) == CT_OK ? Int(count) : 0
     }
 
+    /// Whether the GPU has instructions for bfloat16: those before Ampere have not.
+    public static var cudaMultipliesBFloat16: Bool {
+        var convolves = false
+        return ct_cuda_convolves_bfloat16(&convolves) == CT_OK && convolves
+    }
+
     /// Whether libtorch can use the GPU of this Mac.
     public static var mpsIsAvailable: Bool {
         var available = false

@@ -221,7 +221,10 @@ public struct FeatureExtractor {
             width = imageSize * width / shorter
             x = x.interpolated(height: height, width: width, antialias: true)
         }
-        let (top, left) = ((height - imageSize) / 2, (width - imageSize) / 2)
+        func offset(_ count: Int) -> Int {
+            Int((Double(count - imageSize) / 2).rounded(.toNearestOrEven))
+        }
+        let (top, left) = (offset(height), offset(width))
         return x.sliced(top..<top + imageSize, along: 2)
             .sliced(left..<left + imageSize, along: 3)
     }

@@ -147,6 +147,7 @@ struct Compare: ParsableCommand {
             if messages.json { try Output.json(estimate) } else { Output.line(estimate.text) }
             return
         }
+        try comparison.requireCells(cell)
         var failure: (any Error)?
         if gather {
             try comparison.gatherFinished()
@@ -159,12 +160,12 @@ struct Compare: ParsableCommand {
         if summary.isComplete || cell.isEmpty {
             // Another process may have ended the last cell just now.
             if summary.isComplete { try comparison.gather() }
-            let report = try ComparisonReport(comparison: folder, published: published)
-            let page = try comparison.exclusively { try report.write() }
-            if !messages.json {
-                Output.line(report.text)
-                Output.line("Page: \(page.path)")
+            var text = try write(comparison, folder, published)
+            // It may take long: the tables are there before.
+            if try comparison.measureDistribution() {
+                text = try write(comparison, folder, published)
             }
+            if !messages.json { Output.line(text) }
         }
         if messages.json {
             try Output.json(
@@ -186,19 +187,36 @@ struct Compare: ParsableCommand {
         }
     }
 
+    /// Writes tables, figures and page.
+    ///
+    /// - Returns: The tables, and where the page is.
+    private func write(
+        _ comparison: Experiments.Comparison,
+        _ folder: URL,
+        _ published: PublishedNumbers?
+    ) throws -> String {
+        let report = try ComparisonReport(comparison: folder, published: published)
+        let page = try comparison.exclusively { try report.write() }
+        try Failure.requireNoInterruption()
+        return "\(report.text)\nPage: \(page.path)"
+    }
+
     /// Computes the cells that were named; one that fails does not stop the others.
     ///
     /// - Parameter comparison: The grid.
-    /// - Returns: What the first of them failed with.
-    /// - Throws: What every cell would fail with: a signal, an unknown key.
+    /// - Returns: What the first of them failed with; the others are told here.
+    /// - Throws: `InterruptedError` after a signal.
     private func computeCells(of comparison: Experiments.Comparison) throws -> (any Error)? {
-        let keys = Set(comparison.plan.cells.map(\.key))
         var first: (any Error)?
         for key in cell {
             do {
                 try comparison.run(cell: key)
-            } catch  where keys.contains(key) && !(error is InterruptedError) {
-                first = first ?? error
+            } catch  where !(error is InterruptedError) {
+                if first == nil {
+                    first = error
+                } else {
+                    Terminal.write("Error: cell \(key): \(error)\n")
+                }
             }
         }
         return first

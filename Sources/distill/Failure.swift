@@ -85,6 +85,7 @@ struct Failure: Error, CustomStringConvertible {
         switch error.code {
         case .notARunFolder: 66
         case .malformedFile: 65
+        case .unknownDataset: 64
         case .unwritable: 1
         }
     }
@@ -106,6 +107,12 @@ struct Failure: Error, CustomStringConvertible {
                 + "of type \(type)"
         default: "it is no JSON"
         }
+    }
+
+    /// Stops after figures were drawn: a signal has ended the programs that draw them, too.
+    static func requireNoInterruption() throws {
+        guard Interruption.isRequested else { return }
+        throw Failure(75, "Interrupted while figures were drawn; the same command draws the rest.")
     }
 
     /// Runs the body of a command; an error becomes one paragraph on standard error.

@@ -40,11 +40,22 @@ struct ComputeOptions: ParsableArguments {
         }
     }
 
+    /// The device that was asked for; the processor where the best one cannot be used.
+    private func chosenDevice() throws -> Device {
+        guard device == "auto" else { return try Device.named(device) }
+        do {
+            return try Device.named(device)
+        } catch {
+            Terminal.write("Warning: \(error) The work goes on on the processor.\n")
+            return .cpu
+        }
+    }
+
     /// Chooses the device before anything else is asked of libtorch.
     func environment() throws -> Pipeline.Environment {
         // cuBLAS reads this when it starts.
         if deterministic { setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0) }
-        let device = try Device.named(device)
+        let device = try chosenDevice()
         if deterministic { Engine.useDeterministicAlgorithms(true) }
         Engine.keepFreedMemory()
         if let threads { Engine.threadCount = threads }

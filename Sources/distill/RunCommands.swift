@@ -67,6 +67,7 @@ struct Run: ParsableCommand {
             try pipeline.run()
             try pipeline.findNeighbours(of: Report(run: folder).comparedImages())
             let report = try Report(run: folder).write()
+            try Failure.requireNoInterruption()
             if !output.json {
                 Output.line(try pipeline.results().table)
                 Output.line("Report: \(report.path)")

@@ -4,38 +4,6 @@ import TestSupport
 import Testing
 import Torch
 
-/// A Python with PyTorch: of the checkout, or the one in `DISTILL_PYTHON`.
-enum Python {
-    static let path: String? = {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        let own = root.appendingPathComponent(".venv/bin/python").path
-        let path = ProcessInfo.processInfo.environment["DISTILL_PYTHON"] ?? own
-        return (try? run(["-c", "import torch"], with: path)) == nil ? nil : path
-    }()
-
-    struct Failure: Error {}
-
-    /// Runs a script and gives back what it prints.
-    static func run(_ arguments: [String], with python: String? = nil) throws -> String {
-        guard let python = python ?? path, FileManager.default.isExecutableFile(atPath: python)
-        else { throw Failure() }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: python)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(
-            ["OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"]
-        ) { $1 }
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Failure() }
-        return String(decoding: output, as: UTF8.self)
-    }
-}
-
 @Suite("Writing PyTorch files")
 struct PyTorchWritingTests {
     /// One tensor of every type, and shapes of every kind.
@@ -97,7 +65,7 @@ struct PyTorchWritingTests {
 
     @Test(
         "torch.load(weights_only=True) reads what is written",
-        .enabled(if: Python.path != nil, "needs Python with torch: make setup, or DISTILL_PYTHON")
+        .enabled(if: Python.has("torch"), "needs Python with torch: make setup, or DISTILL_PYTHON")
     )
     func python() throws {
         try withTemporaryFolder { folder in
@@ -125,7 +93,7 @@ struct PyTorchWritingTests {
                     )
                     print(" ".join(state))
                 """
-            let output = try Python.run(["-c", script, folder.path])
+            let output = try #require(Python.output(script, [folder.path]))
             let lines = output.split(separator: "\n").map(String.init)
             #expect(lines.first == state.names.joined(separator: " "))
             #expect(lines.last == "model ema")

@@ -47,7 +47,7 @@ struct WeightLayoutGoldenTests {
         return sizes
     }
 
-    @Test("the published models are recognised by their shapes, in no time and no memory")
+    @Test("the published models are recognised by their shapes")
     func publishedModels() throws {
         let url = Golden.url("dit_state_dict_shapes.json")
         let models = try JSONValue(text: String(contentsOf: url, encoding: .utf8)).object
@@ -56,10 +56,8 @@ struct WeightLayoutGoldenTests {
             let shapes = try model["parameters"].object.map { name, shape in
                 (name, try shape.array.map { try $0.int })
             }
-            let start = ContinuousClock.now
             let checkpoint = try sparse(shapes)
             let sizes = try sizes(checkpoint)
-            #expect(ContinuousClock.now - start < .seconds(1))
             let isScaled = title.hasSuffix("minimax")
             #expect(sizes.name.map { title.hasPrefix("\($0) ") } == true)
             #expect(sizes.scaledBlockCount == (isScaled ? min(14, sizes.depth) : 0))

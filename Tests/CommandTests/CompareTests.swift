@@ -257,6 +257,14 @@ struct CompareTests {
             // The figure of the distribution needs images, of which those there are suffice.
             let distribution = run.appendingPathComponent("distribution.json")
             let before = try Data(contentsOf: distribution)
+            // The real images beside those that a method has chosen are others.
+            struct Planes: Decodable {
+                struct Images: Decodable { let pca: [[Double]] }
+                let sets: [Images]
+            }
+            let planes = try JSONDecoder().decode(Planes.self, from: before).sets.map(\.pca)
+            #expect(planes.map(\.count) == [12, 4])
+            #expect(Set(planes[0]).isDisjoint(with: planes[1]))
             try FileManager.default.removeItem(at: distribution)
             let gathered = try compare(folder, ["-o", "run", "--gather"])
             #expect(gathered.exitCode == 0, "\(gathered.errors)")
@@ -282,6 +290,14 @@ struct CompareTests {
             try Data(text.utf8).write(to: grid)
             let back = try compare(folder, ["-o", "run"])
             #expect(back.exitCode == 0, "\(back.errors)")
+
+            // What changes no result of a grid, or is its own, may differ in the recipe.
+            let recipe = folder.appendingPathComponent("recipe.yaml")
+            let changedText = try String(contentsOf: recipe, encoding: .utf8)
+                .replacingOccurrences(of: "seeds: [0, 1]", with: "seeds: [5]")
+            try Data("\(changedText)\nbaselines: [dit]".utf8).write(to: recipe)
+            let same = try compare(folder, ["-o", "run", "--set", "idc.checkpointEvery=500"])
+            #expect(same.exitCode == 0, "\(same.errors)")
         }
     }
 
@@ -309,9 +325,16 @@ struct CompareTests {
             let missing = try DistillProcess(["compare", "none.yaml"], in: folder)
             #expect(missing.exitCode == 66)
             try Data("methods: [random]".utf8).write(to: folder.appendingPathComponent("grid.yaml"))
-            let stranger = try compare(folder, ["--cell", "random_11_convnet-3_seed0"])
+            // Before the cell in front of it is computed, which would fail: there are no images.
+            let stranger = try compare(
+                folder,
+                ["--cell", "random_10_convnet-3_seed0", "--cell", "random_11_convnet-3_seed0"]
+            )
             #expect(stranger.exitCode == 64)
             #expect(stranger.errors.contains("--list-cells"))
+            let published = try compare(folder, ["--published", "imagewof"])
+            #expect(published.exitCode == 64)
+            #expect(published.errors.contains("imagewoof"), "\(published.errors)")
         }
     }
 
@@ -333,6 +356,99 @@ struct CompareTests {
         }
     }
 
+    @Test("a run and a comparison do not share a folder")
+    func folders() throws {
+        try withTemporaryFolder { folder in
+            try Data("methods: [random]".utf8).write(to: folder.appendingPathComponent("grid.yaml"))
+            try Data("name: x".utf8).write(to: folder.appendingPathComponent("recipe.yaml"))
+            try write("name: x", to: "run/recipe.resolved.yaml", in: folder)
+            try write("name: x", to: "comparison/grid.resolved.yaml", in: folder)
+            let comparison = try compare(folder, ["-o", "run"])
+            #expect(comparison.exitCode == 64)
+            #expect(comparison.errors.contains("holds a run"), "\(comparison.errors)")
+            let arguments = ["baseline", "random", "recipe.yaml", "-o", "comparison"]
+            let run = try DistillProcess(arguments, in: folder)
+            #expect(run.exitCode == 64)
+            #expect(run.errors.contains("holds a comparison"), "\(run.errors)")
+            #expect(
+                try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted() == [
+                    "comparison", "comparison/grid.resolved.yaml", "grid.yaml", "recipe.yaml",
+                    "run", "run/recipe.resolved.yaml",
+                ]
+            )
+        }
+    }
+
+    @Test("images cost their share of a larger set, and all of a fine-tuning, but no pre-training")
+    func costs() throws {
+        let grid = """
+            name: costs
+            recipe:
+              from: recipe.yaml
+              model: {weights: pretrain}
+              finetune: {minimax: {steps: 2}}
+              dm: {iterations: 2, realBatchSize: 4}
+              evaluate: {epochs: 1, evaluations: 1}
+            methods: [random, dm, dit, minimax]
+            imagesPerClass: [1, 4]
+            networks: [convnet-3]
+            seeds: [0]
+            distribution: {features: none}
+            """
+        try withGrid(grid) { folder in
+            let first = try compare(folder, ["-o", "run"])
+            try #require(first.exitCode == 0, "\(first.errors)")
+            // Round numbers in the place of the measured ones.
+            let seconds = [
+                "pretrain": 1000.0, "finetune": 100, "minimax-4": 20, "dit-4": 12, "random-4": 4,
+                "dm-1": 7, "dm-4": 9,
+            ]
+            func change(_ unit: String, _ cost: [String: Any]?) throws {
+                let file = folder.appendingPathComponent("run/shared/\(unit)/results.json")
+                let old = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+                var object = try #require(old as? [String: Any])
+                let costs = try #require(object["costs"] as? [[String: Any]])
+                #expect(costs.count == 1, "\(unit)")
+                object["costs"] = cost.map { [costs[0].merging($0) { $1 }] } ?? []
+                try JSONSerialization.data(withJSONObject: object).write(to: file)
+            }
+            for (unit, seconds) in seconds {
+                try change(unit, ["seconds": seconds, "peakMemoryBytes": Int(seconds)])
+            }
+            func costs() throws -> [String: [String: Any]] {
+                let gathered = try compare(folder, ["-o", "run", "--gather"])
+                #expect(gathered.exitCode == 0, "\(gathered.errors)")
+                let file = folder.appendingPathComponent("run/comparison.json")
+                let object = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+                let results = try #require((object as? [String: Any])?["results"])
+                let cells = try #require(results as? [[String: Any]])
+                return Dictionary(
+                    uniqueKeysWithValues: cells.compactMap { cell in
+                        let method = "\(cell["method"] ?? "")_\(cell["imagesPerClass"] ?? "")"
+                        return (cell["distillation"] as? [String: Any]).map { (method, $0) }
+                    }
+                )
+            }
+            let whole = try costs()
+            #expect(
+                whole.compactMapValues { $0["seconds"] as? Double } == [
+                    "random_1": 1, "random_4": 4, "dm_1": 7, "dm_4": 9, "dit_1": 3, "dit_4": 12,
+                    "minimax_1": 105, "minimax_4": 120,
+                ]
+            )
+            // The most that any of the stages takes.
+            #expect(whole["minimax_1"]?["peakMemoryBytes"] as? Int == 100)
+            #expect(whole["dit_4"]?["peakMemoryBytes"] as? Int == 12)
+            // Part of a cost is not told as the whole. What was told before stays.
+            let comparison = folder.appendingPathComponent("run/comparison.json")
+            try FileManager.default.removeItem(at: comparison)
+            try change("minimax-4", nil)
+            let part = try costs()
+            #expect(part["minimax_1"] == nil && part["minimax_4"] == nil)
+            #expect(part["dit_1"]?["seconds"] as? Double == 3)
+        }
+    }
+
     @Test("a dry run tells cells, shared work and time, and leaves nothing behind")
     func dryRun() throws {
         try withGrid { folder in
@@ -343,6 +459,10 @@ struct CompareTests {
             let shared = try #require(estimate["shared"] as? [[String: Any]])
             #expect(shared.compactMap { $0["cells"] as? Int } == [4, 4, 4, 4, 4, 4])
             #expect(shared.allSatisfy { $0["seconds"] as? Double ?? 0 > 0 })
+            // The images of a set at least, and the model.
+            #expect(shared.allSatisfy { $0["diskBytes"] as? Int ?? 0 >= 2 * 2 * 28 * 28 })
+            let bytes = shared.compactMap { $0["diskBytes"] as? Int }.reduce(0, +)
+            #expect(estimate["diskBytes"] as? Int == bytes)
             let cells = try #require(estimate["cells"] as? [[String: Any]])
             #expect(cells.compactMap { $0["cells"] as? Int } == [8, 8])
             let after = try FileManager.default.subpathsOfDirectory(atPath: folder.path)

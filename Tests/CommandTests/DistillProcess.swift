@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// One run of the built command.
@@ -7,19 +8,23 @@ struct DistillProcess {
     let output: String
     let errors: String
 
-    /// The checkout.
-    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-
-    /// One thread each: many tests run at once, and threads that wait for each other's turn on a
-    /// full machine take many times as long.
+    /// What the commands find: one thread each, since many tests run at once.
+    ///
+    /// Threads that wait for each other's turn on a full machine take many times as long. Help is as wide as its snapshots, and no proxy stands
+    /// between a test and its own server.
     static let environment = ProcessInfo.processInfo.environment.merging(
         ["OMP_NUM_THREADS": "1"],
         uniquingKeysWith: { old, _ in old }
-    )
+    ).merging(["COLUMNS": "80", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"]) { $1 }
 
-    /// The built command.
-    static let executable = root.appendingPathComponent(".build/release/distill")
+    #if DEBUG
+        private static let build = "debug"
+    #else
+        private static let build = "release"
+    #endif
+
+    /// The command that was built with these tests.
+    static let executable = Checkout.url(".build/\(build)/distill")
 
     /// Runs `distill` with arguments in a folder and waits for its end.
     init(_ arguments: [String], in folder: URL? = nil) throws {
@@ -37,7 +42,7 @@ struct DistillProcess {
         process.executableURL = executable
         process.arguments = arguments
         process.environment = DistillProcess.environment
-        process.currentDirectoryURL = folder ?? DistillProcess.root
+        process.currentDirectoryURL = folder ?? Checkout.root
         let (output, errors) = (Pipe(), Pipe())
         process.standardOutput = output
         process.standardError = errors

@@ -4,52 +4,51 @@ import Testing
 
 @Suite("Exit codes and messages")
 struct ExitCodeTests {
-    @Test(
-        "wrong usage is 64",
-        arguments: [
-            ["runn"], ["run"], ["evaluate"], ["run", "x.yaml", "--steps", "3"],
-            ["doctor", "--threads", "0"], ["doctor", "--device", "gpu"],
-            ["baseline", "random", "Recipes/fashion-mnist-demo.yaml", "--set", "nme=x"],
-            ["baseline", "best", "Recipes/fashion-mnist-demo.yaml"],
-            [
-                "run", "Recipes/fashion-mnist-demo.yaml", "--dry-run", "--set", "baselines=[best]",
-            ],
-            [
-                "run", "Recipes/fashion-mnist-demo.yaml", "--dry-run", "--set",
-                "evaluate.networks=[resnet-51]",
-            ],
-            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--network", "resnet-51"],
-            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--protocol", "gu-hard-29"],
-            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--memory", "inf"],
-            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--images-per-class", "0"],
-            ["evaluate", "--train", "nowhere", "--test", "nowhere", "--soft-labels", "nowhere"],
-            [
-                "evaluate", "--train", "nowhere", "--test", "nowhere", "--teacher-network",
-                "resnet-50",
-            ],
-            ["rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere"],
-            [
-                "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
-                "nowhere", "--seeds", "1", "1",
-            ],
-            [
-                "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
-                "nowhere", "--weight", "2",
-            ],
-            [
-                "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
-                "nowhere", "--teacher", "nowhere",
-            ],
-            [
-                "rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere", "-o",
-                "nowhere", "--own-protocol", "rded-soft-300",
-            ],
-        ]
-    )
-    func usage(arguments: [String]) throws {
+    /// `distill evaluate` on folders that are not there.
+    private static func evaluate(_ options: String...) -> [String] {
+        ["evaluate", "--train", "nowhere", "--test", "nowhere"] + options
+    }
+
+    /// `distill rank` on folders that are not there.
+    private static func rank(_ options: String...) -> [String] {
+        ["rank", "--surrogate", "nowhere", "--real", "nowhere", "--test", "nowhere"] + options
+    }
+
+    /// `distill run` of the demo with a setting.
+    private static func demo(_ setting: String) -> [String] {
+        ["run", "Recipes/fashion-mnist-demo.yaml", "--dry-run", "--set", setting]
+    }
+
+    /// Commands, and what their message says.
+    private static let wrongUsages: [(arguments: [String], message: String)] = [
+        (["runn"], "Unexpected argument 'runn'"),
+        (["run"], "<recipe>"),
+        (["evaluate"], "--train"),
+        (["run", "x.yaml", "--steps", "3"], "Unknown option '--steps'"),
+        (["doctor", "--threads", "0"], "--threads is 0"),
+        (["doctor", "--device", "gpu"], "\"gpu\" is no device"),
+        (demo("nme=x"), "Did you mean name?"),
+        (["baseline", "best", "Recipes/fashion-mnist-demo.yaml"], "'best' is invalid"),
+        (demo("baselines=[best]"), "no method \"best\""),
+        (demo("evaluate.networks=[resnet-51]"), "\"resnet-51\" is no network"),
+        (evaluate("--network", "resnet-51"), "\"resnet-51\" is no network"),
+        (evaluate("--protocol", "gu-hard-29"), "\"gu-hard-29\" is no evaluation protocol"),
+        (evaluate("--memory", "inf"), "--memory is in gigabytes"),
+        (evaluate("--images-per-class", "0"), "--images-per-class must be at least 1"),
+        (evaluate("--soft-labels", "nowhere"), "--soft-labels changes nothing here"),
+        (evaluate("--teacher-network", "resnet-50"), "no teacher is named"),
+        (rank(), "--output"),
+        (rank("-o", "nowhere", "--seeds", "1", "1"), "--seeds must be one or more distinct"),
+        (rank("-o", "nowhere", "--weight", "2"), "--weight must be between 0 and 1"),
+        (rank("-o", "nowhere", "--teacher", "nowhere"), "--teacher changes nothing here"),
+        (rank("-o", "nowhere", "--own-protocol", "rded-soft-300"), "has soft labels"),
+    ]
+
+    @Test("wrong usage is 64, and the message names what is wrong", arguments: wrongUsages)
+    func usage(arguments: [String], message: String) throws {
         let process = try DistillProcess(arguments)
         #expect(process.exitCode == 64, "\(process.errors)")
-        #expect(!process.errors.isEmpty)
+        #expect(process.errors.contains(message), "\(process.errors)")
         #expect(!process.errors.contains("Fatal error"))
     }
 

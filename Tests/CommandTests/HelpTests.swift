@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Help texts")
 struct HelpTests {
-    private static let folder = DistillProcess.root.appendingPathComponent("Tests/Snapshots/Help")
+    private static let folder = Checkout.url("Tests/Snapshots/Help")
 
     @Test(
         "the help of every command is as it was looked at",

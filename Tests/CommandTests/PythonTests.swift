@@ -3,32 +3,10 @@ import Images
 import TestSupport
 import Testing
 
-/// The Python of the checkout, or the one that the variable PYTHON names.
-private enum Python {
-    static let executable = URL(
-        fileURLWithPath: ProcessInfo.processInfo.environment["PYTHON"]
-            ?? DistillProcess.root.appendingPathComponent(".venv/bin/python").path
-    )
-
-    /// What a program prints; nil if it fails.
-    static func output(_ program: String, _ arguments: [String] = []) -> String? {
-        let process = Process()
-        process.executableURL = executable
-        process.arguments = ["-c", program] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return nil }
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return process.terminationStatus == 0 ? String(decoding: data, as: UTF8.self) : nil
-    }
-
-    static func has(_ module: String) -> Bool { output("import \(module)") != nil }
-
+extension Python {
     /// Imports torchvision for its datasets, also where its operators were built for another torch
     /// and do not load: their names are enough then.
-    static let importTorchvision = """
+    fileprivate static let importTorchvision = """
         import re, sys, torch
         operators = torch.library.Library("torchvision", "FRAGMENT")
         for _ in range(20):
@@ -45,7 +23,7 @@ private enum Python {
 
         """
 
-    static let hasTorchvision = output(importTorchvision) != nil
+    fileprivate static let hasTorchvision = output(importTorchvision, showsErrors: false) != nil
 }
 
 @Suite("Surrogates in Python", .timeLimit(.minutes(5)))
@@ -79,7 +57,7 @@ struct PythonTests {
 
     @Test(
         "torchvision's ImageFolder finds the images with their labels",
-        .enabled(if: Python.hasTorchvision, "needs torchvision in PYTHON")
+        .enabled(if: Python.hasTorchvision, "needs torchvision in .venv or DISTILL_PYTHON")
     )
     func imageFolder() throws {
         try PythonTests.check(
@@ -94,7 +72,7 @@ struct PythonTests {
 
     @Test(
         "Hugging Face's imagefolder finds the images with their labels",
-        .enabled(if: Python.has("datasets"), "needs datasets in PYTHON")
+        .enabled(if: Python.has("datasets"), "needs datasets in .venv or DISTILL_PYTHON")
     )
     func datasets() throws {
         try PythonTests.check(
@@ -148,7 +126,7 @@ struct PythonTests {
 
     @Test(
         "an exported folder opens with torchvision",
-        .enabled(if: Python.hasTorchvision, "needs torchvision in PYTHON")
+        .enabled(if: Python.hasTorchvision, "needs torchvision in .venv or DISTILL_PYTHON")
     )
     func exportedFolder() throws {
         try PythonTests.checkExport(
@@ -166,7 +144,7 @@ struct PythonTests {
 
     @Test(
         "exported shards hold every file, its label and the names of the classes",
-        .enabled(if: Python.has("tarfile"), "needs Python: PYTHON, or the one of `make setup`")
+        .enabled(if: Python.has("tarfile"), "needs Python: make setup, or DISTILL_PYTHON")
     )
     func exportedShards() throws {
         // Nothing but Python's own library, so that it never depends on what else is installed.
@@ -200,7 +178,7 @@ struct PythonTests {
 
     @Test(
         "an exported .pt opens with torch.load",
-        .enabled(if: Python.has("torch"), "needs torch in PYTHON")
+        .enabled(if: Python.has("torch"), "needs torch in .venv or DISTILL_PYTHON")
     )
     func exportedTorch() throws {
         try PythonTests.checkExport(
@@ -217,7 +195,7 @@ struct PythonTests {
 
     @Test(
         "an exported safetensors file holds images and labels",
-        .enabled(if: Python.has("numpy"), "needs numpy in PYTHON")
+        .enabled(if: Python.has("numpy"), "needs numpy in .venv or DISTILL_PYTHON")
     )
     func exportedSafetensors() throws {
         // The format is read by hand: a length, a JSON head, bytes.

@@ -7,7 +7,7 @@ struct ReadmeTests {
     /// The lines of its shell blocks that call `distill`, without comments.
     private static func commands() throws -> [[String]] {
         let text = try String(
-            contentsOf: DistillProcess.root.appendingPathComponent("README.md"),
+            contentsOf: Checkout.url("README.md"),
             encoding: .utf8
         )
         return text.components(separatedBy: "```sh\n").dropFirst().flatMap { block in
@@ -41,7 +41,7 @@ struct ReadmeTests {
 
     @Test("its links lead to files that are there")
     func links() throws {
-        let root = DistillProcess.root
+        let root = Checkout.root
         for name in ["README.md"] {
             let text = try String(contentsOf: root.appendingPathComponent(name), encoding: .utf8)
             for match in text.matches(of: /\]\(([^)#]+)\)/) {

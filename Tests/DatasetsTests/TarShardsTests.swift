@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import Images
+import TestSupport
 import Testing
 
 @Suite("Tar shards")
@@ -143,9 +144,7 @@ struct TarShardsTests {
 
 @Suite("Lists of classes")
 struct ClassListTests {
-    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("Resources/classes")
+    private static let folder = Checkout.url("Resources/classes")
 
     private static func list(_ name: String) throws -> ClassList {
         try ClassList(contentsOf: folder.appendingPathComponent("\(name).tsv"))

@@ -145,14 +145,7 @@ struct SamplerGoldenTests {
         }
     }
 
-    private static let solverFileIsThere = FileManager.default.fileExists(
-        atPath: Golden.url("dpm_solver.safetensors").path
-    )
-
-    @Test(
-        "DPM-Solver++ takes the timesteps of diffusers and reaches the same states",
-        .enabled(if: solverFileIsThere, "this set of golden files has no dpm_solver")
-    )
+    @Test("DPM-Solver++ takes the timesteps of diffusers and reaches the same states")
     func solver() throws {
         let golden = try Golden("dpm_solver")
         let whole = NoiseSchedule(stepCount: try golden.config["num_train_timesteps"].int)

@@ -79,6 +79,7 @@ struct MinimaxGoldenTests {
     )
     func steps(name: String) throws {
         let script = try Script(name)
+        var (memoryCount, gradientCount) = (0, 0)
         for step in 0..<script.steps {
             let result = try script.update(step)
             let prefix = "expected.step\(step + 1)."
@@ -103,7 +104,12 @@ struct MinimaxGoldenTests {
                 try script.golden[prefix + "pred_xstart"],
                 relative: 1e-3
             )
-            for (key, memory) in expected.removingPrefix("memory.real.") {
+            let memories = expected.removingPrefix("memory.real.")
+            let gradients = expected.removingPrefix("grad.")
+            (memoryCount, gradientCount) = (
+                memoryCount + memories.count, gradientCount + gradients.count
+            )
+            for (key, memory) in memories {
                 let contents = try #require(script.method.memories.contents(label: Int(key) ?? -1))
                 expectClose(contents.real, memory, relative: 1e-3)
                 expectClose(
@@ -112,17 +118,23 @@ struct MinimaxGoldenTests {
                     relative: 1e-3
                 )
             }
-            for (key, gradient) in expected.removingPrefix("grad.") {
+            for (key, gradient) in gradients {
                 let found = script.method.model.state()[key]?.gradient
                 expectClose(try #require(found), gradient, relative: 2e-3, key)
             }
         }
+        // Plain fine-tuning remembers nothing.
+        #expect((memoryCount > 0) == (name != "finetune_step_plain"))
+        #expect(gradientCount > 0)
         try checkEnd(script)
     }
 
     private func checkEnd(_ script: Script) throws {
         let model = script.method.model.state()
         let optimizer = script.method.optimizer.state()
+        for prefix in ["adamw", "model", "ema"] {
+            #expect(script.golden.group("expected.\(prefix).").count > 0, "\(prefix)")
+        }
         for (key, expected) in script.golden.group("expected.adamw.") {
             let tolerance = key.hasPrefix("exp_avg_sq.") ? 5e-3 : 2e-3
             expectClose(try #require(optimizer[key]), expected, relative: tolerance, key)

@@ -221,10 +221,8 @@ struct LatentPipelineTests {
 
     @Test("the model that ships, of an older version, works on pixels")
     func olderModel() throws {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
         let file = try ModelFile(
-            contentsOf: root.appendingPathComponent("Resources/fashion-mnist-dit.safetensors")
+            contentsOf: Checkout.url("Resources/fashion-mnist-dit.safetensors")
         )
         guard case .pixels(let space) = file.description.autoencoder else {
             Issue.record("\(file.description.autoencoder) is not the pixel space")

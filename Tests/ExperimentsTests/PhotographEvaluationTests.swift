@@ -152,6 +152,49 @@ struct PhotographEvaluationTests {
         }
     }
 
+    /// Writes an untrained teacher for images of 64 pixels.
+    private func writeTeacher(of classNames: [String], to file: URL) throws {
+        let name = NetworkName.convNet(depth: 1)
+        var generator = RandomGenerator(seed: 0)
+        let network = try name.makeClassifier(
+            imageSize: 64,
+            channels: 3,
+            classCount: classNames.count,
+            using: &generator
+        )
+        let description = TrainedNetwork.Description(
+            network: name,
+            imageSize: 64,
+            channels: 3,
+            statistics: .imageNet,
+            classNames: classNames,
+            origin: "a test"
+        )
+        try TrainedNetwork(description: description, weights: network.state()).save(to: file)
+    }
+
+    @Test("a teacher of other classes, and crops that cannot be held back, are refused at once")
+    func unfitParts() throws {
+        try withRun { recipe, run in
+            let file = run.deletingLastPathComponent().appendingPathComponent("teacher.safetensors")
+            var recipe = recipe
+            recipe.model.weights = "pretrain"
+            recipe.evaluate.evaluationProtocol = "rded-soft-300+size=64"
+            recipe.evaluate.teacher = file.path
+            recipe.evaluate.select = .holdout
+            func refusal() throws -> String {
+                try? FileManager.default.removeItem(at: run)
+                let error = #expect(throws: TrainingError.self) { try pipeline(recipe, run).run() }
+                return "\(try #require(error))"
+            }
+            try writeTeacher(of: ["above", "below"], to: file)
+            #expect(try refusal().contains("cuts those of 32×32 pixels to 64"))
+            recipe.evaluate.select = .last
+            try writeTeacher(of: ["above", "beside"], to: file)
+            #expect(try refusal().contains("does not know 1 of the 2 classes: \"below\""))
+        }
+    }
+
     @Test("so is what a test, a teacher or a choice of the epoch lacks")
     func lackingParts() throws {
         let cases: [(words: String, change: (inout Recipe) -> Void)] = [

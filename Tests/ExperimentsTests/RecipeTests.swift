@@ -1,6 +1,7 @@
 import Evaluation
 import Experiments
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Recipes")
@@ -25,11 +26,8 @@ struct RecipeTests {
 
     @Test("every recipe that ships decodes and round-trips")
     func shippedRecipes() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("Recipes")
         let files = try FileManager.default.contentsOfDirectory(
-            at: folder,
+            at: Checkout.url("Recipes"),
             includingPropertiesForKeys: nil
         ).filter { $0.pathExtension == "yaml" }
         #expect(!files.isEmpty)
@@ -52,10 +50,8 @@ struct RecipeTests {
 
     @Test("every setting is documented")
     func documentation() throws {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
         let document = try String(
-            contentsOf: root.appendingPathComponent("Documentation/recipe.md"),
+            contentsOf: Checkout.url("Documentation/recipe.md"),
             encoding: .utf8
         )
         // `a.b` for every value of the resolved defaults, which the encoder indents by two spaces.

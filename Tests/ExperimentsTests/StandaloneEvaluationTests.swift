@@ -170,6 +170,12 @@ struct StandaloneEvaluationTests {
                 return #expect(throws: RunError.self) { try run(settings) }?.description
             }
             #expect(refused { $0.test = $0.train }?.contains("same images") == true)
+            // Some of them are trained on, and all of them would be the test.
+            let part = refused {
+                $0.test = $0.train
+                $0.imagesPerClass = 2
+            }
+            #expect(part?.contains("same images") == true)
             #expect(refused { $0.softLabels = "x" }?.contains("--soft-labels") == true)
             #expect(refused { $0.teacherNetwork = "resnet-50" }?.contains("--teacher") == true)
         }

@@ -1,5 +1,6 @@
 import Foundation
 import Reporting
+import TestSupport
 import Testing
 
 @Suite("Comparisons")
@@ -160,7 +161,7 @@ struct ComparisonTests {
         }
         try ComparisonReport(comparison: run.url).write(gnuplot: nil)
         let markdown = try run.text("comparison.md")
-        #expect(markdown.contains("| 51.0 ± 1.0 ? | **90.0** (1 of 3) |"), "\(markdown)")
+        #expect(markdown.contains("| **51.0 ± 1.0** | 90.0 (1 of 3) ? |"), "\(markdown)")
         #expect(markdown.contains("over 3 seeds (fewer where noted)"))
         let page = try run.text("comparison.html")
         #expect(page.contains("different precisions (bfloat16 and float32)"))
@@ -267,9 +268,13 @@ struct ComparisonTests {
         }
     }
 
-    private func report(_ cells: [[String: Any]], in run: TemporaryRun) throws {
+    private func report(
+        _ cells: [[String: Any]],
+        base: [String: String] = ["seed": "0"],
+        in run: TemporaryRun
+    ) throws {
         let file: [String: Any] = [
-            "name": "tiny", "base": ["seed": "0"], "results": cells, "failed": [], "missing": [],
+            "name": "tiny", "base": base, "results": cells, "failed": [], "missing": [],
             "shared": [],
         ]
         try run.write(JSONSerialization.data(withJSONObject: file), to: "comparison.json")
@@ -356,6 +361,33 @@ struct ComparisonTests {
         #expect(try run.text("comparison.md").contains("| 50.0 ± 0.0 | **60.0 ± 0.0** |"))
     }
 
+    @Test("beside means of several seeds one value is not the best, and leaves the others judged")
+    func singleSeed() throws {
+        let run = try TemporaryRun(name: "tiny-single")
+        let cells =
+            [("random", [0.40, 0.41, 0.42]), ("dm", [0.60, 0.61, 0.62]), ("glad", [0.9])].flatMap {
+                method,
+                values in
+                values.enumerated().map { Self.cell(method, 10, seed: $0, $1) }
+            }
+        try report(cells, base: [:], in: run)
+        let row = "| 10 | ConvNet-3 | 41.0 ± 1.0 | **61.0 ± 1.0** | 90.0 (1 of 3) ? |"
+        #expect(try run.text("comparison.md").contains(row))
+        try report(cells.filter { $0["seeds"] as? [Int] == [0] }, base: [:], in: run)
+        let single = "| 10 | ConvNet-3 | 40.0 ? | 60.0 ? | **90.0** |"
+        #expect(try run.text("comparison.md").contains(single))
+    }
+
+    @Test("what LaTeX and Markdown read is escaped")
+    func escapes() throws {
+        let run = try TemporaryRun(name: "tiny-escapes")
+        let variation = ["dit.weights": "~/a_b{c}^2*<d>"]
+        try report([Self.cell("dm", 10, seed: 0, 0.5, variation: variation)], in: run)
+        let latex = #"\textasciitilde{}/a\_b\{c\}\textasciicircum{}2*<d>"#
+        #expect(try run.text("comparison.tex").contains(latex))
+        #expect(try run.text("comparison.md").contains(#"~/a\_b{c}^2\*\<d>"#))
+    }
+
     @Test(
         "every figure has its numbers",
         arguments: [
@@ -407,9 +439,7 @@ struct ComparisonTests {
 
     @Test("published numbers have a table of their own")
     func published() throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let file = root.appending(path: "Resources/published.csv")
+        let file = Checkout.url("Resources/published.csv")
         let numbers = try PublishedNumbers(contentsOf: file, dataset: "imagewoof")
         let run = try Self.comparison()
         let report = try ComparisonReport(comparison: run.url, published: numbers)

@@ -1,11 +1,11 @@
 import Foundation
 import Reporting
+import TestSupport
 import Testing
 
 @Suite("The size of an image, from its file")
 struct ImageSizeTests {
-    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent("Goldens/images")
+    private static let folder = Checkout.url("Tests/Goldens/images")
 
     @Test("PNG and JPEG files tell their size, from the head alone")
     func sizes() throws {

@@ -63,6 +63,21 @@ struct RunIndexTests {
             #expect(page.contains(words), "\(selection)")
             #expect(page.contains(">\(value)</td>"), "\(selection)")
         }
+        // Nor are those of different test sets, which the headings name then.
+        for (name, path) in [("one", "woof/val"), ("two", "nette/val")] {
+            try folder.write(
+                """
+                {"results": [{"method": "minimax", "imagesPerClass": 2, "network": "convnet-3",
+                  "test": {"path": "\(path)", "fingerprint": "\(path)", "images": 1000},
+                  "last": \(accuracy(0.5))}]}
+                """,
+                to: "\(name)/results.json"
+            )
+        }
+        let sets = try html()
+        #expect(sets.contains("per class · 1,000 test images of woof/val</h3>"))
+        #expect(sets.contains("per class · 1,000 test images of nette/val</h3>"))
+        try write("last", to: "one")
         // Different kinds of numbers are not put side by side.
         try write("best", to: "two")
         let page = try html()

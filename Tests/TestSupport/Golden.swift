@@ -9,14 +9,18 @@ import Torch
 /// that only this project has are found in its own folder then.
 public struct Golden {
     /// The folder of this project.
-    private static let ownFolder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent("Goldens", isDirectory: true)
+    private static let ownFolder = Checkout.url("Tests/Goldens")
 
     /// Where the files are.
     public static let folder: URL = {
         let path = ProcessInfo.processInfo.environment["DISTILL_GOLDEN_DIR"] ?? ""
         return path.isEmpty ? ownFolder : URL(fileURLWithPath: path, isDirectory: true)
     }()
+
+    /// Whether the folder holds golden files at all: a wrong path must not pass as a second set.
+    private static let isGoldenSet = FileManager.default.fileExists(
+        atPath: folder.appendingPathComponent("minimax_step.safetensors").path
+    )
 
     /// What is missing in a file.
     public struct MissingError: Error, CustomStringConvertible {
@@ -46,8 +50,7 @@ public struct Golden {
     public static func url(_ path: String) -> URL {
         let url = folder.appendingPathComponent(path)
         let isMissing = !FileManager.default.fileExists(atPath: url.path)
-        let folderIsThere = FileManager.default.fileExists(atPath: folder.path)
-        return isMissing && folderIsThere ? ownFolder.appendingPathComponent(path) : url
+        return isMissing && isGoldenSet ? ownFolder.appendingPathComponent(path) : url
     }
 
     /// The tensor with a name.

@@ -33,6 +33,8 @@ struct AugmentationGoldenTests {
         ]
         let result = CropBox.resized(try image(2), boxes: boxes, height: box[4], width: box[5])
         expectClose(result[1], try golden["expected.rrc.\(index).antialias_0"], absolute: 5e-5)
+        let smooth = CropBox.antialiased(try image(2), boxes: boxes, height: box[4], width: box[5])
+        expectClose(smooth[1], try golden["expected.rrc.\(index).antialias_1"], absolute: 5e-5)
     }
 
     @Test("boxes are chosen as torchvision chooses them")

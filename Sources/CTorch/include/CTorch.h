@@ -57,6 +57,8 @@ const char *ct_version(void);
 /// caches the absence of CUDA. Returns 0 when it was loaded or lies not there.
 int ct_cuda_load(bool *loaded);
 int ct_cuda_device_count(int *count);
+/// Whether cuDNN convolves bfloat16 numbers on the current CUDA device.
+int ct_cuda_convolves_bfloat16(bool *convolves);
 int ct_mps_is_available(bool *available);
 int ct_device_synchronize(int device, int index);
 /// Bytes of the caching allocator of an accelerator.

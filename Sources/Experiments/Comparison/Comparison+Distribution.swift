@@ -35,28 +35,29 @@ extension Comparison {
     /// Embeds the images of the methods and real ones in a plane, and compares them.
     ///
     /// That is an addition to the results: where it fails, it is warned of.
-    func measureDistribution() throws {
+    ///
+    /// - Returns: Whether something was measured, or failed, that a page does not show yet.
+    /// - Throws: `InterruptedError` after a signal.
+    public func measureDistribution() throws -> Bool {
         let settings = plan.grid.distribution
         guard settings.features != "none" else {
             // One of an earlier state of the grid would be shown.
-            try? FileManager.default.removeItem(
-                at: url.appendingPathComponent("distribution.json")
-            )
-            try? FileManager.default.removeItem(at: failureOfDistribution)
-            return
+            let places = [url.appendingPathComponent("distribution.json"), failureOfDistribution]
+            return places.count { (try? FileManager.default.removeItem(at: $0)) != nil } > 0
         }
-        try exclusively {
+        return try exclusively {
             let units = distributionUnits()
-            guard !units.isEmpty else { return }
+            guard !units.isEmpty else { return false }
             let count = try distributionCount(methods: units.count)
             let identity = [
                 "features": settings.features, "perplexity": "\(settings.perplexity)",
                 "realImages": "\(settings.realImages)", "imagesPerClass": "\(count)",
                 "neighbourCandidates": "\(settings.neighbourCandidates)",
                 "units": units.map(\.unit.key).joined(separator: " "),
+                "shown": "chosen by no method",
             ]
             let old = read("distribution.json", in: url, as: DistributionRecord.self)
-            guard old?.identity != identity else { return }
+            guard old?.identity != identity else { return false }
             do {
                 try requirePlaces(methods: units.count, count: count)
                 let record = try distribution(of: units, count: count, identity: identity)
@@ -78,6 +79,7 @@ extension Comparison {
                     to: failureOfDistribution
                 )
             }
+            return true
         }
     }
 
@@ -92,21 +94,26 @@ extension Comparison {
         let settings = plan.grid.distribution
         guard settings.imagesPerClass == 0 else { return min(settings.imagesPerClass, largest) }
         let places = max(8_000 - settings.realImages, 0)
-        let classes = try data(plan.grid.recipe.data).classNames.count
+        // A result tells it without the images.
+        let known = plan.cells.lazy.compactMap(result).first?.classes
+        let classes = try known ?? data(plan.grid.recipe.data).classNames.count
         return min(largest, max(1, places / max(methods * classes, 1)))
     }
 
-    /// The memory of the exact embedding grows with the square of the number of images.
+    /// The memory of the exact embedding grows with the square of the number of images: about eight
+    /// matrices of float64 at once, which may take half of what the machine has.
     private func requirePlaces(methods: Int, count: Int) throws {
         let classes = try data(plan.grid.recipe.data).classNames.count
         let settings = plan.grid.distribution
-        let (made, most) = (methods * classes * count, 20_000)
+        let made = methods * classes * count
+        let fitting = (Double(ProcessInfo.processInfo.physicalMemory) / 2 / 64).squareRoot()
+        let most = min(20_000, Int(fitting))
         guard made + settings.realImages <= most else {
             throw RunError(
                 .invalidSettings,
                 "\(made) images of \(methods) methods and \(settings.realImages) real ones are too "
-                    + "many for exact t-SNE: at most \(most). Lower distribution.imagesPerClass or "
-                    + "distribution.realImages."
+                    + "many for exact t-SNE on this machine: at most \(most). Lower "
+                    + "distribution.imagesPerClass or distribution.realImages."
             )
         }
     }
@@ -119,8 +126,12 @@ extension Comparison {
             let shown = all.contains(where: \.variation.isEmpty) ? [:] : all.first?.variation
             let cells = all.filter { $0.variation == shown }
             guard let cell = cells.max(by: { $0.imagesPerClass < $1.imagesPerClass }),
-                let unit = plan.unit(cell.unit), isMade(unit)
+                let unit = plan.unit(cell.unit)
             else { return nil }
+            guard isMade(unit) else {
+                observer.note("distribution: without \(method), whose largest set is not made")
+                return nil
+            }
             return (method, unit)
         }
     }
@@ -150,7 +161,12 @@ extension Comparison {
             some(of: data.source, settings.neighbourCandidates),
             extractor
         )
-        let shown = Comparison.spread(real, settings.realImages)
+        // An image that a method has chosen would be near itself.
+        let shown = Comparison.spread(
+            real,
+            settings.realImages,
+            besides: Set(sets.flatMap(\.2.values))
+        )
         let points = Tensor.concatenated([shown.features] + sets.map(\.1.features))
         let planes = try planes(of: points, perplexity: settings.perplexity)
         let mean = real.features.mean(along: 0, keepingAxis: true)
@@ -218,13 +234,19 @@ extension Comparison {
         return images.subset(chosen)
     }
 
-    /// The first images of each class, which are in random order.
-    private static func spread(_ set: LabelledFeatures, _ count: Int) -> (
-        features: Tensor, count: Int
-    ) {
+    /// The first images of each class, which are in random order, but for those with some names, as
+    /// long as others are left.
+    private static func spread(
+        _ set: LabelledFeatures,
+        _ count: Int,
+        besides excluded: Set<String>
+    ) -> (features: Tensor, count: Int) {
         let places = set.indicesByClass
         let perClass = max(1, count / max(places.count, 1))
-        let chosen = places.flatMap { $0.prefix(perClass) }
+        let chosen = places.flatMap { members in
+            let others = members.filter { !excluded.contains(set.identifiers[$0]) }
+            return (others.isEmpty ? members : others).prefix(perClass)
+        }
         return (set.features.gathered(chosen), chosen.count)
     }
 
@@ -238,6 +260,13 @@ extension Comparison {
             return stride(from: 0, to: values.count, by: 2).map {
                 [values[$0], values[$0 + 1]].map { Double(String(format: "%.5g", $0)) ?? 0 }
             }
+        }
+        guard points.size(along: 0) > 3, points.size(along: 1) > 1 else {
+            throw RunError(
+                .invalidSettings,
+                "\(points.size(along: 0)) images with \(points.size(along: 1)) features are too few "
+                    + "for a figure."
+            )
         }
         var parameters = NeighbourEmbedding.Parameters()
         parameters.perplexity = perplexity

@@ -15,6 +15,8 @@ public struct GridEstimate: Codable, Sendable, Equatable {
         public let work: String
         /// Wall time; 0 if it is finished.
         public let seconds: Double
+        /// Room for checkpoints and images; 0 if it is finished.
+        public let diskBytes: Int
         /// Whether it is finished.
         public let isFinished: Bool
     }
@@ -40,6 +42,9 @@ public struct GridEstimate: Codable, Sendable, Equatable {
     public let cells: [Cells]
     /// Largest memory that the measured steps needed.
     public let memoryBytes: Int
+
+    /// Room for the shared work that is missing; the cells link to it.
+    public let diskBytes: Int
 
     /// Wall time of everything that is missing, one after the other.
     public var seconds: Double {
@@ -71,6 +76,7 @@ public struct GridEstimate: Codable, Sendable, Equatable {
         rows.append(("all \(count) cells", RunEstimate.time(seconds)))
         rows.append(("the longest step", RunEstimate.time(longestSeconds)))
         rows.append(("memory", String(format: "at least %.1f GB", Double(memoryBytes) / 1e9)))
+        rows.append(("disk", String(format: "about %.0f MB", Double(diskBytes) / 1e6)))
         let width = rows.map(\.0.count).max() ?? 0
         return rows.map { $0.padding(toLength: width + 2, withPad: " ", startingAt: 0) + $1 }
             .joined(separator: "\n")
@@ -86,11 +92,14 @@ extension Comparison {
         let scratch = FileManager.default.temporaryDirectory
             .appendingPathComponent("distill-dry-run-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: scratch) }
+        try requireFittingMethods()
         var peak = PeakMemory(on: environment.device)
+        let shared = try sharedEstimates(scratch, &peak)
         return GridEstimate(
-            shared: try sharedEstimates(scratch, &peak),
+            shared: shared,
             cells: try cellEstimates(scratch, &peak),
-            memoryBytes: peak.bytes
+            memoryBytes: peak.bytes,
+            diskBytes: shared.reduce(0) { $0 + $1.diskBytes }
         )
     }
 
@@ -120,10 +129,21 @@ extension Comparison {
         return try plan.units.map { unit in
             let cells = plan.cells.count { uses(unit.key, from: $0.unit) }
             guard missing.contains(unit) else {
-                return .init(unit: unit.key, cells: cells, work: "", seconds: 0, isFinished: true)
+                return .init(
+                    unit: unit.key,
+                    cells: cells,
+                    work: "",
+                    seconds: 0,
+                    diskBytes: 0,
+                    isFinished: true
+                )
             }
             let stages = measured[try Comparison.kind(unit)] ?? [:]
             let count = unit.recipe.sample.imagesPerClass
+            let bytes = Comparison.interpolated(
+                stages.mapValues { Double($0.diskBytes) },
+                at: count
+            )
             return .init(
                 unit: unit.key,
                 cells: cells,
@@ -133,6 +153,7 @@ extension Comparison {
                     + " images per class",
                 seconds: stages[count]?.seconds
                     ?? Comparison.interpolated(stages.mapValues(\.seconds), at: count),
+                diskBytes: Int(bytes),
                 isFinished: false
             )
         }
@@ -166,11 +187,11 @@ extension Comparison {
         return "\(unit.work) \(try recipe.yaml())"
     }
 
-    /// The time at `count` on the straight line between the two nearest numbers that have one.
-    static func interpolated(_ seconds: [Int: Double], at count: Int) -> Double {
-        guard let low = seconds.keys.filter({ $0 <= count }).max(),
-            let high = seconds.keys.filter({ $0 >= count }).min(),
-            let first = seconds[low], let last = seconds[high]
+    /// The value at `count` on the straight line between the two nearest numbers that have one.
+    static func interpolated(_ values: [Int: Double], at count: Int) -> Double {
+        guard let low = values.keys.filter({ $0 <= count }).max(),
+            let high = values.keys.filter({ $0 >= count }).min(),
+            let first = values[low], let last = values[high]
         else { return 0 }
         guard low < high else { return first }
         return first + (last - first) * Double(count - low) / Double(high - low)
@@ -208,7 +229,10 @@ extension Comparison {
         for cell in plan.cells {
             let varied = cell.variation.filter { $0.key.hasPrefix("evaluate.") }
                 .sorted { $0.key < $1.key }.map { ", \($0.key)=\($0.value)" }.joined()
-            let name = "\(cell.network), \(cell.imagesPerClass) images per class\(varied)"
+            let factor = cell.recipe.trainingImageFactor(of: cell.method)
+            let decoded = factor > 1 ? " decoded to \(factor) times as many" : ""
+            let name =
+                "\(cell.network), \(cell.imagesPerClass) images per class\(decoded)\(varied)"
             if let place = groups.firstIndex(where: { $0.name == name }) {
                 groups[place].cells.append(cell)
             } else {
@@ -237,7 +261,7 @@ extension Comparison {
             let data = try pipeline.data()
             let one = try estimateOneSeed(
                 train: data.someTrainingImages(
-                    first.imagesPerClass,
+                    first.imagesPerClass * first.recipe.trainingImageFactor(of: first.method),
                     for: options.evaluationProtocol
                 ),
                 test: data.testSet(for: options.evaluationProtocol),

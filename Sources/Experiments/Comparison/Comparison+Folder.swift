@@ -63,6 +63,12 @@ extension Comparison {
 
     /// Makes sure that a folder that is there belongs to the same grid.
     func requireOwnFolder() throws {
+        guard !exists(url.appendingPathComponent("recipe.resolved.yaml")) else {
+            throw RunError(
+                .otherRecipe,
+                "The folder \(url.path) holds a run. Use another --output for the comparison."
+            )
+        }
         let resolved = url.appendingPathComponent("grid.resolved.yaml")
         guard let old = try RunFolder.text(resolved) else { return }
         let before = try Grid.read(yaml: old, name: resolved.path)
@@ -90,9 +96,9 @@ extension Comparison {
     /// not change, since finished cells stay.
     private func differences(from old: Grid) throws -> [String] {
         var differences = RunFolder.differences(
-            try old.recipe.yaml(),
-            try plan.grid.recipe.yaml()
-        ).filter { !$0.hasPrefix("  name:") }
+            try Comparison.common(old.recipe).yaml(),
+            try Comparison.common(plan.grid.recipe).yaml()
+        )
         if let before = old.imagesPerClass.max(), let now = plan.grid.imagesPerClass.max(),
             before != now
         {
@@ -102,6 +108,19 @@ extension Comparison {
             )
         }
         return differences
+    }
+
+    /// A grid's recipe without what changes no result, or what the grid lists itself.
+    private static func common(_ recipe: Recipe) -> Recipe {
+        var common = recipe.forResults
+        let defaults = Recipe()
+        common.name = defaults.name
+        common.baselines = defaults.baselines
+        common.sample.imagesPerClass = defaults.sample.imagesPerClass
+        common.evaluate.imagesPerClass = defaults.evaluate.imagesPerClass
+        common.evaluate.networks = defaults.evaluate.networks
+        common.evaluate.seeds = defaults.evaluate.seeds
+        return common
     }
 
     /// Cells of the folder that were trained for other epochs or in other batches, also those of
@@ -164,7 +183,6 @@ extension Comparison {
             do { try check() } catch { observer.warn("\(subject) will fail: \(error)") }
         }
         try inScratch { pipeline in
-            try pipeline.use(data)
             for method in plan.grid.methods where method != Grid.ownMethod {
                 warn("method \(method)") { try pipeline.requireImages(for: [method]) }
             }
@@ -211,6 +229,7 @@ extension Comparison {
             environment: environment,
             observer: SilentObserver()
         )
+        pipeline.openData = { [self] in try data(plan.grid.recipe.data) }
         try body(pipeline)
     }
 

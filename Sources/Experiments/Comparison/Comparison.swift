@@ -45,9 +45,8 @@ public final class Comparison {
     ///   - url: The folder.
     ///   - environment: Where and how.
     ///   - observer: Hears of the progress.
-    /// - Throws: `RunError` if the folder belongs to a grid with another recipe or with another
-    ///   largest number of images, if its `comparison.json` is damaged, or if a method or network does
-    ///   not exist.
+    /// - Throws: `RunError` if the folder belongs to a run, to a grid with another recipe or with
+    ///   another largest number of images, or if its `comparison.json` is damaged.
     public init(
         _ grid: Grid,
         in url: URL,
@@ -58,7 +57,6 @@ public final class Comparison {
         self.url = url
         self.environment = environment
         self.observer = observer
-        try requireFittingMethods()
         try requireOwnFolder()
         try requireReadableResults()
     }
@@ -101,26 +99,38 @@ public final class Comparison {
     /// the end. After a signal, too, what is finished is written, with the names of the cells that are
     /// missing.
     ///
-    /// - Throws: `InterruptedError` after a signal, and if `comparison.json` cannot be written.
+    /// - Throws: `RunError` if a method or network does not exist or does not fit the data,
+    ///   `InterruptedError` after a signal, and if `comparison.json` cannot be written.
     public func run() throws {
+        try requireFittingMethods()
         try requireTestImages()
         try warnOfMissing()
         try open()
         // A cell that a process began and never left comes last: it may have needed too much memory.
         let missing = plan.cells.filter { !isFinished($0) }
-        var pending = missing.filter { !wasLeft($0) } + missing.filter(wasLeft)
+            .map { (cell: $0, wasLeft: wasLeft($0)) }
+        var pending = (missing.filter { !$0.wasLeft } + missing.filter(\.wasLeft)).map(\.cell)
         let finished = plan.cells.count - pending.count
         if finished > 0 {
             observer.note("\(finished) of \(plan.cells.count) cells are finished")
         }
         while !pending.isEmpty {
             var busy = [GridCell]()
+            var busyUnits = Set<String>()
             var reason: RunError?
             for cell in pending {
+                // Work that another process is at is not asked for again by each of its cells.
+                if busyUnits.contains(cell.unit) {
+                    busy.append(cell)
+                    continue
+                }
                 do {
                     try compute(cell)
                 } catch let error as RunError where error.code == .locked {
                     busy.append(cell)
+                    if let unit = plan.unit(cell.unit), !isMade(unit) {
+                        busyUnits.insert(cell.unit)
+                    }
                     reason = error
                 } catch  where Comparison.isInterruption(error) {
                     // `distill report` makes tables of what there is.
@@ -133,7 +143,27 @@ public final class Comparison {
             pending = busy
             if let reason { try wait(reason) }
         }
-        try finish()
+        try gather()
+    }
+
+    /// The cell with a key.
+    ///
+    /// - Throws: `RunError` if there is none.
+    private func cell(_ key: String) throws -> GridCell {
+        guard let cell = plan.cells.first(where: { $0.key == key }) else {
+            throw RunError(
+                .invalidSettings,
+                "There is no cell \"\(key)\" in this grid; --list-cells prints the keys."
+            )
+        }
+        return cell
+    }
+
+    /// Makes sure that there are cells with these keys.
+    ///
+    /// - Throws: `RunError` that names the first of which there is none.
+    public func requireCells(_ keys: [String]) throws {
+        for key in keys { _ = try cell(key) }
     }
 
     /// Computes one cell; the last one of the grid writes `comparison.json`.
@@ -141,12 +171,9 @@ public final class Comparison {
     /// - Parameter key: One of the keys of the plan.
     /// - Throws: What the cell failed with; `InterruptedError` after a signal.
     public func run(cell key: String) throws {
-        guard let cell = plan.cells.first(where: { $0.key == key }) else {
-            throw RunError(
-                .invalidSettings,
-                "There is no cell \"\(key)\" in this grid; --list-cells prints the keys."
-            )
-        }
+        let cell = try cell(key)
+        // One that is finished reads no image.
+        if !isFinished(cell) { try requireFittingMethods() }
         try open()
         while !isFinished(cell) {
             do {
@@ -157,11 +184,10 @@ public final class Comparison {
                 throw InterruptedError()
             }
         }
-        if plan.cells.allSatisfy(isFinished) { try finish() }
+        if plan.cells.allSatisfy(isFinished) { try gather() }
     }
 
-    /// Computes no cell: writes `comparison.json` from what is finished, by whatever process, and
-    /// measures the distribution of the sets that are there.
+    /// Computes no cell: writes `comparison.json` from what is finished, by whatever process.
     ///
     /// - Throws: `RunError` if the folder holds no comparison, `InterruptedError` after a signal.
     public func gatherFinished() throws {
@@ -173,13 +199,7 @@ public final class Comparison {
             )
         }
         try open()
-        try finish()
-    }
-
-    private func finish() throws {
-        // What is measured is kept, whatever becomes of the figure.
         try gather()
-        try measureDistribution()
     }
 
     private static func markOfBeginning(in folder: URL) -> URL {
@@ -233,7 +253,7 @@ public final class Comparison {
     private func wait(_ reason: RunError) throws {
         if reason.description != reasonOfWaiting { observer.note("Waiting: \(reason)") }
         reasonOfWaiting = reason.description
-        for _ in 0..<10 {
+        for _ in 0..<40 {
             if environment.isInterrupted() { throw InterruptedError() }
             Thread.sleep(forTimeInterval: 0.05)
         }

@@ -97,6 +97,16 @@ public enum AutoencoderFiles {
         }
         switch found.sizes {
         case .autoencoderKL(let sizes):
+            // Such files have the scale of Stable Diffusion's first; later ones also a shift.
+            guard sizes.latentChannels == 4 else {
+                throw CheckpointError(
+                    .unsupported,
+                    file: file.path,
+                    "It holds an autoencoder with latents of \(sizes.latentChannels) channels, "
+                        + "but does not tell their scale.",
+                    remedy: "Name the folder of diffusers that has its config.json instead."
+                )
+            }
             return try AutoencoderKL.load(
                 configuration: .init(sizes),
                 weights: checkpoint.state(found)

@@ -180,7 +180,10 @@ public struct ComparisonReport: Sendable {
         if !file.failed.isEmpty {
             parts.append(
                 "## Failed cells\n\n"
-                    + file.failed.map { "* \($0.cell): \($0.error)" }.joined(separator: "\n") + "\n"
+                    + file.failed.map { cell in
+                        let lines = cell.error.split(whereSeparator: \.isNewline)
+                        return "* \(cell.cell): \(lines.joined(separator: " "))\n"
+                    }.joined()
             )
         }
         return "# \(file.name)\n\n" + parts.joined(separator: "\n")

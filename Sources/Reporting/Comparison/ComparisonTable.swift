@@ -205,18 +205,23 @@ package struct ComparisonTable: Sendable {
     }
 
     /// Entries that compete: the best, and what the tests say of the others.
+    ///
+    /// Beside means of several values a single value is not the best, however high: nothing could be
+    /// said of any of them then.
     static func judged(_ groups: [ComparisonGroup]) -> [Entry] {
-        guard let best = groups.max(by: { $0.mean < $1.mean }) else { return [] }
+        let several = groups.filter { $0.values.count > 1 }
+        let best = (several.isEmpty ? groups : several).max { $0.mean < $1.mean }
+        guard let best else { return [] }
         var hasBest = false
         return groups.map { group in
-            if group.mean == best.mean, !hasBest {
+            if group.mean == best.mean, group.values.count == best.values.count, !hasBest {
                 hasBest = true
                 return Entry(group: group, verdict: .best, welch: nil, paired: nil)
             }
             let welch = Significance.welch(best.values, group.values)
             let paired =
                 best.seeds == group.seeds ? Significance.paired(best.values, group.values) : nil
-            let areSeveral = min(best.values.count, group.values.count) > 1
+            let areSeveral = group.values.count > 1
             // Without any spread on both sides no seed explains the difference.
             let verdict: Verdict =
                 welch.map { $0 < Significance.level ? .lower : .noise }

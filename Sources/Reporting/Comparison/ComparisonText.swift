@@ -15,7 +15,8 @@ package enum ComparisonText {
             \(isEqual ? "" : " (fewer where noted)"). \
             \(table.spread == .draws ? "Each draw counts as the mean of its networks. "
                 : "The seeds are those of the networks, which all see the same images of each method. ")\
-            Bold: the highest mean of those compared. ≈: not distinguishable from it \
+            Bold: the highest mean of those compared; one of a single \(table.spread.singular) counts only where \
+            all are. ≈: not distinguishable from it \
             (Welch's test over the \(table.spread.plural), p ≥ 0.05). \
             ?: a single \(table.spread.singular), so nothing can be concluded.\
             \(table.protocols.isEmpty ? "" : " Protocol: \(table.protocols).")
@@ -132,14 +133,19 @@ package enum ComparisonText {
     private static func digits(_ value: Double) -> String { Words.number(value) }
 
     private static func escapedMarkdown(_ text: String) -> String {
-        text.replacing("|", with: "\\|").replacing("_", with: "\\_")
+        text.map { "\\|_*`<".contains($0) ? "\\\($0)" : String($0) }.joined()
     }
 
     private static func escapedLaTeX(_ text: String) -> String {
-        var text = text.replacing("\\", with: "\\textbackslash{}")
-        for character in ["&", "%", "$", "#", "_"] {
-            text = text.replacing(character, with: "\\" + character)
-        }
+        let text = text.map { character in
+            switch character {
+            case "\\": "\\textbackslash{}"
+            case "~": "\\textasciitilde{}"
+            case "^": "\\textasciicircum{}"
+            case "&", "%", "$", "#", "_", "{", "}": "\\\(character)"
+            default: String(character)
+            }
+        }.joined()
         return text.replacing("λ\\_r", with: "$\\lambda_r$").replacing(
             "λ\\_d",
             with: "$\\lambda_d$"

@@ -65,7 +65,7 @@ public struct PublishedNumbers: Sendable {
         guard entries.isEmpty else { return }
         let known = Set(all.map(\.dataset)).sorted().joined(separator: ", ")
         throw ReportError(
-            .malformedFile,
+            .unknownDataset,
             "\(file.path): there are no published numbers for \"\(dataset)\". They exist for \(known)."
         )
     }

@@ -128,8 +128,15 @@ struct IndexPage {
             }
         }
         let namesEpoch = Set(settings.map(\.selection)).count > 1
+        let namesTestSet = Set(settings.map(\.testSet)).count > 1
         return settings.enumerated().map { place, setting in
-            block(place, setting, results[setting] ?? [], namesEpoch: namesEpoch)
+            block(
+                place,
+                setting,
+                results[setting] ?? [],
+                namesEpoch: namesEpoch,
+                namesTestSet: namesTestSet
+            )
         }
     }
 
@@ -137,7 +144,8 @@ struct IndexPage {
         _ place: Int,
         _ setting: Setting,
         _ results: [(run: String, result: AccuracyResult)],
-        namesEpoch: Bool
+        namesEpoch: Bool,
+        namesTestSet: Bool
     ) -> (block: Block, chart: Chart?) {
         let methods = Set(results.map { Method($0.result.method) }).sorted()
         let names = results.map(\.run).withoutRepetitions
@@ -149,6 +157,9 @@ struct IndexPage {
             "\(Words.count(setting.imagesPerClass, "image")) per class",
             setting.protocolName.isEmpty ? "" : "protocol \(setting.protocolName)",
             namesEpoch ? Names.epoch([setting.selection]) : "",
+            namesTestSet
+                ? results.compactMap(\.result.test).first?.testDescription(withPath: true) ?? ""
+                : "",
         ].filter { !$0.isEmpty }.joined(separator: " · ")
         let block = Block(
             heading: heading,

@@ -66,10 +66,8 @@ struct AccuracySection {
             if let name = first.protocolName { parts.append("protocol \(name)") }
             if let epochs = first.epochs { parts.append(Words.count(epochs, "epoch")) }
         }
-        if let images = results.compactMap(\.test?.images).first {
-            let path = namesTestSet ? results.compactMap(\.test?.path).first : nil
-            parts.append(Words.count(images, "test image") + (path.map { " of \($0)" } ?? ""))
-        }
+        let test = results.compactMap(\.test).first
+        if let text = test?.testDescription(withPath: namesTestSet) { parts.append(text) }
         let seeds = Set(results.map { self.seeds($0) })
         let areShared = seeds.count == 1
         if areShared { parts += seeds.filter { !$0.isEmpty } }

@@ -13,9 +13,14 @@ package struct ImageSize: Equatable {
     init?(ofFile url: URL) {
         guard let file = try? FileHandle(forReadingFrom: url) else { return nil }
         defer { try? file.close() }
-        // Cameras put previews of up to 64 kB in front.
-        guard let head = try? file.read(upToCount: 1 << 17) else { return nil }
-        self.init(of: head)
+        guard let start = try? file.read(upToCount: 32) else { return nil }
+        if let size = ImageSize(of: start) {
+            self = size
+        } else {
+            // Cameras put previews of up to 64 kB in front.
+            guard let more = try? file.read(upToCount: 1 << 17) else { return nil }
+            self.init(of: start + more)
+        }
     }
 
     /// Reads the head of a file; nil if it is neither.

@@ -85,6 +85,13 @@ package struct AccuracyResult: Decodable, Sendable {
         package var path: String?
         package var fingerprint: String?
         package var images: Int?
+
+        /// "1,000 test images of PATH", as far as it is known.
+        func testDescription(withPath: Bool) -> String? {
+            let images = images.map { Words.count($0, "test image") }
+            guard withPath, let path else { return images }
+            return images.map { "\($0) of \(path)" } ?? "tested on \(path)"
+        }
     }
 
     package var method: String
