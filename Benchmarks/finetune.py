@@ -91,8 +91,8 @@ class Bench:
         self.results["processorSecondsPerStep"] = {n: pair[1] for n, pair in per_step.items()}
         self.results["peakBytes"] = {"ours": self.ours.memory, "PyTorch": self.pytorch.memory}
         for name, other in (("whole step", "whole"), ("step of given latents", "model")):
-            print(f"{name:22}: ours {per_step['ours'][0]:7.2f} s, PyTorch "
-                  f"{per_step[other][0]:7.2f} s, ratio {per_step[other][0] / per_step['ours'][0]:.2f}"
+            print(f"{name:22}: ours {clock(per_step['ours'][0])}, PyTorch "
+                  f"{clock(per_step[other][0])}, ratio {per_step[other][0] / per_step['ours'][0]:.2f}"
                   f" (of processor time {per_step[other][1] / per_step['ours'][1]:.2f})", flush=True)
         print(f"{'peak memory':22}: ours {self.ours.memory / 1e9:7.2f} GB, PyTorch "
               f"{self.pytorch.memory / 1e9:.2f} GB", flush=True)
@@ -106,8 +106,8 @@ class Bench:
         other.stop()
         seconds = {name: pair[0] / o.steps for name, pair in found.items()}
         self.results["recomputing"] = {"secondsPerStep": seconds, "peakBytes": other.memory}
-        print(f"{'recomputing':22}: ours {seconds['recomputing']:7.2f} s instead of "
-              f"{seconds['keeping']:.2f} s, {other.memory / 1e9:.2f} GB", flush=True)
+        print(f"{'recomputing':22}: ours {clock(seconds['recomputing'])} instead of "
+              f"{clock(seconds['keeping']).strip()}, {other.memory / 1e9:.2f} GB", flush=True)
 
     def measure_encoding(self, precisions):
         count = self.options.encoded_images
@@ -142,9 +142,13 @@ class Bench:
             }
         seconds = self.results["sampledSecondsPerImage"]
         for name in ("ours ddpm 50", "ours solver 20"):
-            print(f"{name.removeprefix('ours '):22}: ours {seconds[name]:7.2f} s an image, PyTorch "
-                  f"(ddpm 50) {seconds['PyTorch ddpm 50']:7.2f} s, ratio "
+            print(f"{name.removeprefix('ours '):22}: ours {clock(seconds[name])} an image, PyTorch "
+                  f"(ddpm 50) {clock(seconds['PyTorch ddpm 50'])}, ratio "
                   f"{seconds['PyTorch ddpm 50'] / seconds[name]:.2f}", flush=True)
+
+
+def clock(seconds):
+    return f"{seconds:7.2f} s" if seconds >= 1 else f"{1e3 * seconds:6.1f} ms"
 
 
 def operations(model, batch):
@@ -165,6 +169,7 @@ def main():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0))
                         if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    parser.add_argument("--device", default="cpu", help="of both sides: cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="auto", choices=["auto", "bfloat16", "float32"],
                         help="of our side; PyTorch's is float32, as published")
     parser.add_argument("--repetitions", type=int, default=3, help="of each measurement, a side")
@@ -196,11 +201,13 @@ def main():
             random_dit.save_autoencoder(folder / "vae")
 
         prefix = o.prefix.split()
-        command = [*prefix, o.binary, "finetune", folder, o.batch, o.threads, o.precision]
+        command = [*prefix, o.binary, "finetune", folder, o.batch, o.threads, o.precision,
+                   o.device]
         ours = Side("our side", command)
         pytorch = Side(
             "PyTorch",
-            [*prefix, sys.executable, HERE / "finetune_pytorch.py", folder, o.batch, o.threads],
+            [*prefix, sys.executable, HERE / "finetune_pytorch.py", folder, o.batch, o.threads,
+             o.device],
         )
         bench = Bench(o, ours, pytorch)
         if "losses" in parts:

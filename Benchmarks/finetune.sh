@@ -2,7 +2,8 @@
 #
 # Measures the fine-tuning of Minimax Diffusion beside a PyTorch program as one writes it.
 #
-#   Benchmarks/finetune.sh [--model S/2|B/2|L/2|XL/2] [--precision auto|bfloat16|float32] ...
+#   Benchmarks/finetune.sh [--model S/2|B/2|L/2|XL/2] [--precision auto|bfloat16|float32]
+#                          [--device cpu|cuda|cuda:N] ...
 #
 # Weights are random. Both sides must give the same losses in float32 first; then whole updates,
 # sampling, encoding and peak memory are measured in turns, and the medians count. All options:

@@ -1,6 +1,6 @@
 """The fine-tuning of Minimax Diffusion as one writes it in PyTorch: the other side of finetune.py.
 
-    Benchmarks/finetune_pytorch.py FOLDER BATCH THREADS
+    Benchmarks/finetune_pytorch.py FOLDER BATCH THREADS DEVICE
 
 All in float32, images encoded by diffusers' AutoencoderKL in every step, an average of all weights,
 one image at a time in sampling: as the published scripts do. It reads commands, as the other side
@@ -11,7 +11,7 @@ does (Benchmarks/Sources/FinetuningServer.swift), and answers each by a line:
     model N        N updates of given latents: seconds
     encode N       N images: seconds
     sample S N     the first N of S steps for one image: seconds
-    memory         the largest resident set so far, bytes
+    memory         the largest resident set so far, or all that a GPU gave out at once, bytes
 """
 
 import copy
@@ -116,6 +116,8 @@ def measured(body):
     """Seconds of the clock and of the processors."""
     start, processors = time.perf_counter(), time.process_time()
     body()
+    if torch.get_default_device().type == "cuda":
+        torch.cuda.synchronize()
     return f"{time.perf_counter() - start} {time.process_time() - processors}"
 
 
@@ -134,6 +136,7 @@ class Server:
 
     def vae(self):
         vae = AutoencoderKL.from_pretrained(self.folder / "vae", low_cpu_mem_usage=False)
+        vae = vae.to(torch.get_default_device())
         return vae.eval().requires_grad_(False)
 
     def finetuning(self):
@@ -145,10 +148,11 @@ class Server:
         return torch.randint(0, len(CLASSES), (self.batch,))
 
     def losses(self):
+        torch.backends.cuda.matmul.allow_tf32 = False
         batches = load_file(self.folder / "batches.safetensors")
         training = Finetuning(self.model(scaled=True), None)
         names = ("x0", "noise", "timesteps", "labels", "classes")
-        rows = zip(*(batches[name] for name in names))
+        rows = zip(*(batches[name].to(torch.get_default_device()) for name in names))
         return " ".join(str(training.update(*row)) for row in rows)
 
     def step(self, count):
@@ -174,13 +178,18 @@ class Server:
         return measured(lambda: sample(model, CLASSES[0], steps, taken))
 
     def memory(self):
+        if torch.get_default_device().type == "cuda":
+            return str(torch.cuda.max_memory_allocated())
         unit = 1 if sys.platform == "darwin" else 1024
         return str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
 def main():
-    folder, batch, threads = sys.argv[1:]
+    folder, batch, threads, device = sys.argv[1:]
     torch.set_num_threads(int(threads))
+    torch.set_default_device(device)
+    # As the published scripts have it.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.manual_seed(0)
     server = Server(folder, int(batch))
     commands = {"losses": server.losses, "step": server.step, "model": server.model_step,

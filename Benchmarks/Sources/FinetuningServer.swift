@@ -8,7 +8,7 @@ import Training
 
 // Our side of Benchmarks/finetune.sh: does what it is told, line by line.
 //
-//   distill-bench finetune FOLDER BATCH THREADS PRECISION [recompute]
+//   distill-bench finetune FOLDER BATCH THREADS PRECISION DEVICE [recompute]
 //
 // FOLDER holds dit.safetensors and vae/, as Benchmarks/finetune_pytorch.py writes them; PRECISION
 // is float32, bfloat16, or auto for the faster one here. The commands, each answered by a line:
@@ -18,7 +18,7 @@ import Training
 //   encode N PRECISION  N images: seconds
 //   sample NAME B S N   the first N of S steps for B images, by ddpm or solver: seconds
 //   gemm PRECISION      10⁹ operations a second of a matrix product
-//   memory              the largest resident set so far, bytes
+//   memory              the largest resident set so far, or all that a GPU gave out at once, bytes
 
 /// A fine-tuning as `distill finetune` does it, in the hands of a benchmark.
 final class FinetuningServer {
@@ -29,6 +29,7 @@ final class FinetuningServer {
     private let weightsFile: URL
     private let batchSize: Int
     private let precision: DType?
+    private let device: Device
     private let recomputes: Bool
     private let configuration: DiT.Configuration
     private var training: (method: MinimaxDiffusion, source: CachedLatents)?
@@ -36,16 +37,17 @@ final class FinetuningServer {
 
     init(_ arguments: ArraySlice<String>) throws {
         let arguments = Array(arguments)
-        guard (4...5).contains(arguments.count), let batchSize = Int(arguments[1]),
+        guard (5...6).contains(arguments.count), let batchSize = Int(arguments[1]),
             let threads = Int(arguments[2]),
-            arguments.count == 4 || arguments[4] == "recompute"
-        else { fail("expected finetune FOLDER BATCH THREADS PRECISION [recompute]") }
+            arguments.count == 5 || arguments[5] == "recompute"
+        else { fail("expected finetune FOLDER BATCH THREADS PRECISION DEVICE [recompute]") }
+        device = try Device.named(arguments[4])
         Engine.keepFreedMemory()
         Engine.threadCount = threads
         folder = URL(filePath: arguments[0])
         self.batchSize = batchSize
-        precision = autocastType(arguments[3])
-        recomputes = arguments.count == 5
+        precision = autocastType(arguments[3], on: device)
+        recomputes = arguments.count == 6
         weightsFile = folder.appending(path: "dit.safetensors")
         let checkpoint = try Checkpoint(contentsOf: weightsFile)
         guard case .dit(let sizes)? = checkpoint.recognizedWeights()?.sizes else {
@@ -63,7 +65,8 @@ final class FinetuningServer {
             switch (words.first, numbers.count) {
             case ("losses", 0): reply(try losses().map { "\($0)" }.joined(separator: " "))
             case ("step", 1): reply(try seconds(ofSteps: numbers[0]))
-            case ("encode", 1): reply(try seconds(ofEncoding: numbers[0], autocastType(words[2])))
+            case ("encode", 1):
+                reply(try seconds(ofEncoding: numbers[0], autocastType(words[2], on: device)))
             case ("sample", 3):
                 reply(
                     try seconds(
@@ -73,8 +76,9 @@ final class FinetuningServer {
                         taken: numbers[2]
                     )
                 )
-            case ("gemm", 0): reply("\(Self.productRate(autocastType(words[1])))")
-            case ("memory", 0): reply("\(Memory.peakBytes(on: .cpu))")
+            case ("gemm", 0):
+                reply("\(Self.productRate(autocastType(words[1], on: device), on: device))")
+            case ("memory", 0): reply("\(Memory.peakBytes(on: device))")
             default: fail("what is \"\(line)\"?")
             }
         }
@@ -89,6 +93,7 @@ final class FinetuningServer {
     private func method(precision: DType?) throws -> MinimaxDiffusion {
         let model = DiT(awaitingWeights: configuration.withScaleFactors())
         try model.load(Safetensors.load(contentsOf: weightsFile), optional: DiT.isScaleFactor)
+        model.move(to: device)
         var parameters = MinimaxDiffusion.Parameters()
         parameters.batchSize = batchSize
         parameters.recomputesActivations = recomputes
@@ -99,7 +104,7 @@ final class FinetuningServer {
             parameters: parameters,
             seed: 0,
             precision: precision,
-            device: .cpu
+            device: device
         )
     }
 
@@ -112,7 +117,7 @@ final class FinetuningServer {
         func batch(_ place: Int) throws -> DiffusionBatch {
             func part(_ name: String) -> Tensor {
                 guard let whole = batches[name] else { fail("batches.safetensors has no \(name)") }
-                return whole[place]
+                return whole[place].moved(to: device)
             }
             return DiffusionBatch(
                 x0: part("x0"),
@@ -141,18 +146,22 @@ final class FinetuningServer {
         }
         guard let (method, source) = training else { fail("there is no training") }
         let last = method.step + count
-        return try measured { try method.run(on: source) { $0.step < last } }
+        return try measured(on: device) { try method.run(on: source) { $0.step < last } }
     }
 
     // MARK: - Encoding and sampling
 
     private func seconds(ofEncoding count: Int, _ precision: DType?) throws -> String {
         let autoencoder = try AutoencoderKL.load(folder: folder.appending(path: "vae"))
+        autoencoder.move(to: device)
         if let precision { autoencoder.lowerFrozenWeights(to: precision) }
         var generator = RandomGenerator(seed: 2)
         let side = 8 * configuration.inputSize
         let images = (generator.uniform([count, 3, side, side]) * 255).converted(to: .uint8)
-        return measured { withAutocast(precision) { _ = autoencoder.encoded(images) } }
+            .moved(to: device)
+        return measured(on: device) {
+            withAutocast(precision, on: device) { _ = autoencoder.encoded(images) }
+        }
     }
 
     /// Latents with guidance 4: two predictions an image and step, of all images at once.
@@ -165,6 +174,7 @@ final class FinetuningServer {
         if sampled == nil {
             let model = DiT(awaitingWeights: configuration)
             try model.load(Safetensors.load(contentsOf: weightsFile))
+            model.move(to: device)
             model.freeze()
             if let precision { model.lowerFrozenWeights(to: precision) }
             sampled = model
@@ -175,14 +185,16 @@ final class FinetuningServer {
             seed: 0,
             images: labels.enumerated().map { (label: $0.element, image: $0.offset) }
         )
-        let start = noise.next(latentShape)
-        let precision = precision
+        let start = noise.next(latentShape).moved(to: device)
+        let (precision, device) = (precision, device)
         let network = ClassifierFreeGuidance(scale: 4, nullLabel: configuration.classCount)
             .guiding { x, timesteps, labels in
-                withAutocast(precision) { model(x, timesteps: timesteps, labels: labels) }
+                withAutocast(precision, on: device) {
+                    model(x, timesteps: timesteps, labels: labels)
+                }
             }
         func take(_ sampler: some Sampler) -> String {
-            measured {
+            measured(on: device) {
                 var states = sampler.makeIterator()
                 for _ in 0..<taken { _ = states.next() }
             }
@@ -193,7 +205,7 @@ final class FinetuningServer {
                     try NoiseSchedule().respaced(.sections([steps])),
                     network: network,
                     start: start,
-                    labels: Tensor(labels),
+                    labels: Tensor(labels).moved(to: device),
                     noise: noise
                 )
             )
@@ -203,7 +215,7 @@ final class FinetuningServer {
                 try NoiseSchedule().respaced(.solver(steps)),
                 network: network,
                 start: start,
-                labels: Tensor(labels)
+                labels: Tensor(labels).moved(to: device)
             )
         )
     }
@@ -211,13 +223,15 @@ final class FinetuningServer {
     // MARK: - What the processor can do
 
     /// The best of five products of square matrices, in 10⁹ operations a second.
-    static func productRate(_ precision: DType?) -> Double {
+    static func productRate(_ precision: DType?, on device: Device = .cpu) -> Double {
         // Without instructions for bfloat16 a product takes a hundred times as long.
-        let size = precision == .bfloat16 && Precision.automatic(on: .cpu) == .float32 ? 512 : 2048
-        let a = Tensor.full([size, size], 0.5, dtype: precision ?? .float32)
+        let isSlow = precision == .bfloat16 && Precision.automatic(on: device) == .float32
+        let size = device == .cpu ? (isSlow ? 512 : 2048) : 8192
+        let a = Tensor.full([size, size], 0.5, dtype: precision ?? .float32, device: device)
         let seconds = (0..<6).map { _ in
             let start = ContinuousClock.now
             _ = a.matmul(a)
+            device.synchronize()
             return (ContinuousClock.now - start) / .seconds(1)
         }
         return 2 * Double(size * size * size) / (seconds.dropFirst().min() ?? 1) / 1e9

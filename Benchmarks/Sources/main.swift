@@ -26,19 +26,20 @@ func fail(_ message: String) -> Never {
 }
 
 /// The type of autocast by the name of a precision: float32, bfloat16, or auto for the faster one here.
-func autocastType(_ name: String) -> DType? {
+func autocastType(_ name: String, on device: Device = .cpu) -> DType? {
     switch name {
     case "float32": nil
     case "bfloat16": .bfloat16
-    case "auto": Precision.automatic(on: .cpu).autocastType
+    case "auto": Precision.automatic(on: device).autocastType
     default: fail("expected float32, bfloat16 or auto, found \(name)")
     }
 }
 
-/// Seconds of the clock and of all processors that `body` took.
-func measured(_ body: () throws -> Void) rethrows -> String {
+/// Seconds of the clock and of all processors that `body` took, and of the device it works on.
+func measured(on device: Device = .cpu, _ body: () throws -> Void) rethrows -> String {
     let (start, processors) = (ContinuousClock.now, clock())
     try body()
+    device.synchronize()
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     return "\(seconds) \(Double(clock() - processors) / Double(CLOCKS_PER_SEC))"
 }

@@ -6,6 +6,7 @@
 #include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <dlfcn.h>
@@ -40,10 +41,12 @@ int ct_cuda_device_count(int *count) {
     });
 }
 
-int ct_cuda_convolves_bfloat16(bool *convolves) {
+int ct_cuda_convolves_bfloat16(int index, bool *convolves) {
     return guarded([&] {
-        *convolves = at::globalContext().hasCUDA() &&
-                     at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
+        *convolves = false;
+        if (!at::globalContext().hasCUDA()) return;
+        const c10::DeviceGuard guard(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index)));
+        *convolves = at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
     });
 }
 
@@ -69,6 +72,14 @@ int ct_device_memory(int device, int index, int64_t *current, int64_t *peak) {
         const auto statistics = allocator->getDeviceStats(static_cast<c10::DeviceIndex>(index));
         *current = statistics.allocated_bytes[0].current;
         *peak = statistics.allocated_bytes[0].peak;
+    });
+}
+
+int ct_device_total_memory(int device, int index, int64_t *bytes) {
+    return guarded([&] {
+        const auto allocator = at::getDeviceAllocator(static_cast<at::DeviceType>(device));
+        const auto [free, total] = allocator->getMemoryInfo(static_cast<c10::DeviceIndex>(index));
+        *bytes = static_cast<int64_t>(total);
     });
 }
 

@@ -132,8 +132,20 @@ int ct_tensor_shares_storage(CTTensor *a, CTTensor *b, bool *result) {
 
 int ct_tensor_to(CTTensor *tensor, int dtype, int device, int index, bool copy, CTTensor **out) {
     return guarded([&] {
-        *out = wrap(unwrap(tensor).to(deviceOf(device, index), scalarType(dtype),
-                                      /*non_blocking=*/false, copy));
+        const auto target = deviceOf(device, index);
+        const auto type = scalarType(dtype);
+        at::Tensor source = unwrap(tensor);
+        // A copy to a GPU from ordinary memory waits for all that the GPU was given before; one
+        // from page-locked memory takes its turn. libtorch keeps that memory for later copies, so
+        // that large tensors, of which there are few, do without.
+        const bool queued = target.is_cuda() && source.is_cpu() && source.numel() > 0 &&
+                            source.nbytes() <= size_t{64} << 20 && !source.requires_grad();
+        if (queued) {
+            source = source.to(type);
+            if (!source.is_non_overlapping_and_dense()) source = source.contiguous();
+            source = source.pin_memory();
+        }
+        *out = wrap(source.to(target, type, /*non_blocking=*/queued, copy));
     });
 }
 

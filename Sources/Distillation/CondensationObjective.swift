@@ -200,12 +200,12 @@ extension RealImages {
             classCount: set.classCount,
             using: &generator
         )
-        classifier.move(to: set.images.device)
+        classifier.move(to: set.device)
         return classifier
     }
 
     /// One label, so often, on the device of the images.
     package func labels(_ label: Int, count: Int) -> Tensor {
-        Tensor([Int](repeating: label, count: count)).moved(to: set.images.device)
+        Tensor([Int](repeating: label, count: count)).moved(to: set.device)
     }
 }

@@ -243,7 +243,7 @@ public final class EmbeddingMatching: MatchingObjective {
 
     /// Real images that are embedded at once.
     private var chunkSize: Int {
-        real.set.images.device.imagesAtOnce(
+        real.set.device.imagesAtOnce(
             height: real.set.height,
             width: real.set.width,
             atMost: 1024

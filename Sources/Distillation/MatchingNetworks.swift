@@ -126,7 +126,7 @@ final class MatchingNetworks {
         var sum = 0.0
         for start in stride(from: 0, to: places.count, by: parameters.realBatchSize) {
             let batch = Array(places[start..<min(start + parameters.realBatchSize, places.count)])
-            let labels = Tensor(batch.map { real.set.labels[$0] }).moved(to: real.set.images.device)
+            let labels = Tensor(batch.map { real.set.labels[$0] }).moved(to: real.set.device)
             var x = real.normalized(batch)  // [B, C, H, W]
             let (height, width) = (real.set.height, real.set.width)
             x = augmentation.drawByIDC(

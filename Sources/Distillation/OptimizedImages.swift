@@ -63,7 +63,7 @@ public final class OptimizedImages {
                 )
                 return generator.normal(shape)
             }
-            tensor = Tensor.stacked(noise).moved(to: set.images.device)
+            tensor = Tensor.stacked(noise).moved(to: set.device)
             origins = []
         }
         labels = (0..<set.classCount * imagesPerClass).map { $0 / imagesPerClass }

@@ -24,9 +24,11 @@ extension Pipeline {
             try training.restore(Safetensors.load(contentsOf: checkpoint))
             observer.note("pretrain: going on at step \(training.step)")
         }
+        // Encoding has its own line among the costs.
+        let source = try latents(space)
         var watch = Stopwatch("pretrain", in: folder, on: device)
         var meter = StepMeter()
-        try training.run(on: try latents(space)) { step in
+        try training.run(on: source) { step in
             meter.add(["loss": step.loss, "squaredError": step.squaredError])
             if step.step % settings.logEvery == 0 {
                 let values = meter.means(step: step.step, batchSize: settings.training.batchSize)

@@ -45,10 +45,15 @@ extension Device {
     ///
     /// NB: it must be the first thing a program asks of this package: libtorch remembers from its
     /// first call that there is no CUDA. The device of a command is chosen before anything else.
-    public static func loadAccelerators() throws(TorchError) {
+    ///
+    /// - Returns: Whether there is a CUDA part; a GPU need not be there.
+    /// - Throws: `TorchError` if it is there and cannot be loaded.
+    @discardableResult
+    public static func loadAccelerators() throws(TorchError) -> Bool {
         var loaded = false
         let status = ct_cuda_load(&loaded)
         try throwing(status, "The CUDA part of libtorch is installed but does not load")
+        return loaded
     }
 
     /// Whether libtorch sees at least one CUDA device.
@@ -60,10 +65,11 @@ extension Device {
         return ct_cuda_device_count(&count) == CT_OK ? Int(count) : 0
     }
 
-    /// Whether the GPU has instructions for bfloat16: those before Ampere have not.
-    public static var cudaMultipliesBFloat16: Bool {
+    /// Whether this is a GPU with instructions for bfloat16: those before Ampere have not.
+    public var cudaMultipliesBFloat16: Bool {
         var convolves = false
-        return ct_cuda_convolves_bfloat16(&convolves) == CT_OK && convolves
+        return kind == .cuda && ct_cuda_convolves_bfloat16(Int32(index), &convolves) == CT_OK
+            && convolves
     }
 
     /// Whether libtorch can use the GPU of this Mac.
@@ -98,7 +104,7 @@ extension Device {
                 "\"\(name)\" is no device: expected cpu, cuda, cuda:N, mps or auto."
             )
         }
-        try loadAccelerators()
+        let hasCUDALibrary = try loadAccelerators()
         switch kind {
         case "auto":
             return auto
@@ -113,11 +119,19 @@ extension Device {
         default:
             let count = cudaDeviceCount
             guard index < count else {
+                let seen =
+                    count == 0
+                    ? "no CUDA device" : "only cuda:0" + (count == 1 ? "" : " to cuda:\(count - 1)")
+                let remedy =
+                    hasCUDALibrary
+                    ? "`nvidia-smi` tells whether the driver works and is recent enough for this "
+                        + "build, and CUDA_VISIBLE_DEVICES may hide devices. Or use --device cpu."
+                    : "This is a CPU build of it. Use --device cpu, or install the CUDA build of "
+                        + "torch and run `make setup` again."
                 throw TorchError(
                     .deviceUnavailable,
-                    "The device \(name) is not there: libtorch \(Engine.version) sees \(count) "
-                        + "CUDA devices. Use --device cpu, or install the CUDA build of torch and "
-                        + "run `make setup` again."
+                    "The device \(name) is not there: libtorch \(Engine.version) sees \(seen). "
+                        + remedy
                 )
             }
             return Device(.cuda, index: index)
@@ -154,6 +168,18 @@ public enum Memory {
             getrusage(RUSAGE_SELF, &usage)
             return Int(usage.ru_maxrss)
         #endif
+    }
+
+    /// All memory that a device has, in bytes: that of the machine, or of a GPU with its own.
+    ///
+    /// - Parameter device: The device.
+    /// - Returns: Bytes.
+    public static func totalBytes(of device: Device) -> Int {
+        guard device.kind == .cuda else { return Int(ProcessInfo.processInfo.physicalMemory) }
+        var bytes: Int64 = 0
+        let index = Int32(device.index)
+        check("totalBytes", ct_device_total_memory(device.kind.rawValue, index, &bytes))
+        return Int(bytes)
     }
 
     /// The resident set of this process now, in bytes; 0 where the system does not tell.

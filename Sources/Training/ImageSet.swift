@@ -6,9 +6,10 @@ import Torch
 public struct ImageSet {
     /// Where the images are.
     private enum Storage {
-        /// [N, C, H, W]: uint8, or float32 in units of 0 (black) to 1 (white).
-        case memory(Tensor)
-        /// Files, and the device that batches are moved to.
+        /// [N, C, H, W]: uint8, or float32 in units of 0 (black) to 1 (white); and the device that
+        /// batches are moved to.
+        case memory(Tensor, Device)
+        /// Files, and the same.
         case files(ImageStream, Device)
     }
 
@@ -41,7 +42,7 @@ public struct ImageSet {
             )
         }
         try self.init(
-            checking: .memory(images),
+            checking: .memory(images, images.device),
             shape: images.shape,
             labels: labels,
             classNames: classNames
@@ -108,9 +109,10 @@ public struct ImageSet {
         labels.reduce(into: [Int](repeating: 0, count: classCount)) { $0[$1] += 1 }
     }
 
-    /// All images, [N, C, H, W]: uint8, or float32 from 0 to 1; only of sets in memory.
+    /// All images, [N, C, H, W]: uint8, or float32 from 0 to 1; only of sets in memory, which may be
+    /// that of another device than the batches'.
     public var images: Tensor {
-        guard case .memory(let images) = storage else {
+        guard case .memory(let images, _) = storage else {
             trap("ImageSet.images: this set stays in its files; read it batch by batch")
         }
         return images
@@ -124,8 +126,7 @@ public struct ImageSet {
     /// Where batches are.
     public var device: Device {
         switch storage {
-        case .memory(let images): images.device
-        case .files(_, let device): device
+        case .memory(_, let device), .files(_, let device): device
         }
     }
 
@@ -136,7 +137,7 @@ public struct ImageSet {
     /// - Throws: The error of an image that cannot be read, if the set stays in its files.
     func stored(_ places: [Int]) throws -> Tensor {
         switch storage {
-        case .memory(let images): images.gathered(places)
+        case .memory(let images, let device): images.gathered(places).moved(to: device)
         case .files(let stream, let device): try stream.load(places).moved(to: device)
         }
     }
@@ -151,10 +152,14 @@ public struct ImageSet {
 
     /// Some of the images of a set in memory, in the given order, with values from 0 to 1: [B, C,
     /// H, W], float32.
-    public func batch(_ places: [Int]) -> Tensor { unitValues(images.gathered(places)) }
+    public func batch(_ places: [Int]) -> Tensor {
+        unitValues(images.gathered(places).moved(to: device))
+    }
 
     /// Neighbouring images of a set in memory with values from 0 to 1: [B, C, H, W], float32.
-    public func batch(_ places: Range<Int>) -> Tensor { unitValues(images[places]) }
+    public func batch(_ places: Range<Int>) -> Tensor {
+        unitValues(images[places].moved(to: device))
+    }
 
     private func unitValues(_ x: Tensor) -> Tensor {
         x.dtype == .uint8 ? x.converted(to: .float32) / 255 : x
@@ -172,7 +177,7 @@ public struct ImageSet {
     public func subset(_ places: [Int]) -> ImageSet {
         let storage: Storage =
             switch storage {
-            case .memory(let images): .memory(images.gathered(places))
+            case .memory(let images, let device): .memory(images.gathered(places), device)
             case .files(let stream, let device): .files(stream.subset(places), device)
             }
         return ImageSet(
@@ -183,11 +188,22 @@ public struct ImageSet {
         )
     }
 
-    /// The same set on another device.
-    public func moved(to device: Device) -> ImageSet {
+    /// The same set with batches on another device.
+    ///
+    /// The images go there, too, unless they would take much of a GPU's memory.
+    ///
+    /// - Parameters:
+    ///   - device: Where batches are needed.
+    ///   - limit: The most bytes of images to keep there; nil: an eighth of its memory.
+    /// - Returns: The set.
+    public func moved(to device: Device, keepingAtMost limit: Int? = nil) -> ImageSet {
         let storage: Storage =
             switch storage {
-            case .memory(let images): .memory(images.moved(to: device))
+            case .memory(let images, _):
+                images.count * images.dtype.byteCount
+                    <= limit ?? Memory.totalBytes(of: device) / 8
+                    ? .memory(images.moved(to: device), device)
+                    : .memory(images.moved(to: .cpu), device)
             case .files(let stream, _): .files(stream, device)
             }
         return ImageSet(storage, shape: shape, labels: labels, classNames: classNames)

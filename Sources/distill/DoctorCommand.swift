@@ -27,6 +27,8 @@ struct Doctor: ParsableCommand {
         let float32GFLOPs: Double
         let bfloat16GFLOPs: Double
         let memoryBytes: Int
+        /// Of the device, which for the processor is the same.
+        let deviceMemoryBytes: Int
         let gnuplot: String
     }
 
@@ -44,7 +46,8 @@ struct Doctor: ParsableCommand {
                 automaticPrecision: Precision.automatic(on: environment.device).rawValue,
                 float32GFLOPs: rate(.float32, on: environment.device),
                 bfloat16GFLOPs: rate(.bfloat16, on: environment.device),
-                memoryBytes: Int(ProcessInfo.processInfo.physicalMemory),
+                memoryBytes: Memory.totalBytes(of: .cpu),
+                deviceMemoryBytes: Memory.totalBytes(of: environment.device),
                 gnuplot: Doctor.path(of: "gnuplot") ?? "not found (needed for the report's curves)"
             )
             guard !output.json else { return try Output.json(findings) }
@@ -52,7 +55,7 @@ struct Doctor: ParsableCommand {
                 """
                 distill \(findings.version), commit \(findings.commit)
                 libtorch        \(findings.libtorch), \(findings.cpuCapability)
-                device          \(findings.device) (\(findings.cudaDevices) CUDA devices)
+                device          \(findings.device)\(accelerators(environment.device))
                 threads         \(findings.threads)
                 precision       auto selects \(findings.automaticPrecision) here
                 matrix products \(Int(findings.float32GFLOPs)) GFLOP/s in float32, \
@@ -62,6 +65,20 @@ struct Doctor: ParsableCommand {
                 """
             )
         }
+    }
+
+    /// What there is of CUDA, unless only the processor was asked for.
+    private func accelerators(_ device: Device) -> String {
+        guard compute.device != "cpu", !Device.mpsIsAvailable else { return "" }
+        let count = Device.cudaDeviceCount
+        if count > 0 {
+            let memory = Terminal.bytes(Memory.totalBytes(of: device))
+            return " with \(memory) (\(count) CUDA device\(count == 1 ? "" : "s"))"
+        }
+        // What does not load was told when the device was chosen.
+        guard let hasLibrary = try? Device.loadAccelerators() else { return "" }
+        return hasLibrary
+            ? " (a CUDA build of libtorch, but no CUDA device)" : " (a CPU build of libtorch)"
     }
 
     /// The best of five products, in 10⁹ operations a second.

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Torch
 
@@ -10,14 +11,28 @@ extension Tag {
 
 // NB: libtorch must load its CUDA part before anything else is asked of it. Traits are evaluated
 // before the first test runs.
-private let gpuIsAvailable: Bool = {
-    try? Device.loadAccelerators()
-    return Device.cudaIsAvailable
-}()
+private let cudaIsAvailable =
+    (try? Device.loadAccelerators()) == true && Device.cudaIsAvailable
+
+/// Whether kernels do nothing: see Scripts/cuda-stand-in.sh.
+private let isStandIn = ProcessInfo.processInfo.environment["CUDA_STAND_IN"] != nil
 
 extension Trait where Self == ConditionTrait {
-    /// Skips the test, visibly, where libtorch sees no CUDA device.
+    /// Skips the test, visibly, where no GPU computes.
     public static var requiresGPU: Self {
-        .enabled(if: gpuIsAvailable, "needs a CUDA device and the CUDA build of libtorch")
+        .enabled(
+            if: cudaIsAvailable && !isStandIn,
+            "needs a CUDA device and the CUDA build of libtorch"
+        )
+    }
+
+    /// Skips the test, visibly, where libtorch sees no CUDA device, be it a stand-in.
+    public static var requiresCUDA: Self {
+        .enabled(if: cudaIsAvailable, "needs a CUDA device, or Scripts/cuda-stand-in.sh")
+    }
+
+    /// Skips the test, visibly, where the devices are those of a machine.
+    public static var requiresCUDAStandIn: Self {
+        .enabled(if: cudaIsAvailable && isStandIn, "needs Scripts/cuda-stand-in.sh")
     }
 }

@@ -68,6 +68,76 @@ struct DeviceTests {
     }
 }
 
+@Suite("On a CUDA device, whatever it computes", .requiresCUDA)
+struct CUDATests {
+    private static let devices = (0..<Device.cudaDeviceCount).map { Device(.cuda, index: $0) }
+
+    @Test("it is found, and chosen by itself")
+    func choice() throws {
+        #expect(Device.auto == .cuda)
+        for device in CUDATests.devices { #expect(try Device.named("\(device)") == device) }
+        let error = #expect(throws: TorchError.self) {
+            try Device.named("cuda:\(CUDATests.devices.count)")
+        }
+        #expect(error?.message.contains("only cuda:0") == true)
+        #expect(error?.message.contains("nvidia-smi") == true)
+    }
+
+    @Test(
+        "what is copied there and back is the same",
+        arguments: CUDATests.devices,
+        [DType.uint8, .int64, .float16, .bfloat16, .float32, .float64, .bool]
+    )
+    func copies(device: Device, dtype: DType) {
+        var generator = RandomGenerator(seed: 23)
+        let x = (generator.uniform([3, 4, 5, 6]) * 9).converted(to: dtype)
+        let layouts = [
+            x, x[1], x.transposed(1, 3), x.contiguous(channelsLast: true),
+            x[0][0][0].expanded([7, 6]), x[0][0][0][0], x[0..<0],
+        ]
+        for layout in layouts {
+            let copy = layout.moved(to: device)
+            #expect(copy.device == device)
+            expectIdentical(copy.moved(to: .cpu), layout)
+        }
+    }
+
+    @Test("large tensors and other types on the way", arguments: CUDATests.devices)
+    func conversions(device: Device) {
+        var generator = RandomGenerator(seed: 24)
+        let large = generator.uniform([3 << 20, 8])
+        expectIdentical(large.moved(to: device).moved(to: .cpu), large)
+        let last = CUDATests.devices[CUDATests.devices.count - 1]
+        expectIdentical(large.moved(to: device).moved(to: last).moved(to: .cpu), large)
+        let half = large.converted(to: .bfloat16, device: device)
+        expectIdentical(half.moved(to: .cpu), large.converted(to: .bfloat16))
+    }
+
+    @Test("the peak of memory is what tensors took, and begins anew", arguments: CUDATests.devices)
+    func memory(device: Device) {
+        let size = 1 << 30
+        Memory.resetPeak(on: device)
+        do { _ = Tensor.zeros([size / 4], device: device) }
+        #expect(Memory.peakBytes(on: device) >= size)
+        Memory.resetPeak(on: device)
+        #expect(Memory.peakBytes(on: device) < size / 2)
+    }
+
+    @Test("a tensor that does not fit ends the program with a message that helps")
+    func exhaustion() async throws {
+        let result = await #expect(
+            processExitsWith: .exitCode(1),
+            observing: [\.standardErrorContent]
+        ) {
+            _ = try Device.named("cuda")
+            _ = Tensor.zeros([1 << 40], device: .cuda)
+        }
+        let message = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+        #expect(message.contains("out of memory"), "\(message)")
+        #expect(message.contains("smaller batch"), "\(message)")
+    }
+}
+
 @Suite("On a GPU", .requiresGPU)
 struct GPUTests {
     @Test("operations agree with those on the processor")

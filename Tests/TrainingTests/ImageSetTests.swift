@@ -64,6 +64,27 @@ struct ImageSetTests {
         #expect(set.imagesPerClass == [2, 2])
     }
 
+    @Test("a set that would fill a GPU stays outside, and its batches go there", .requiresCUDA)
+    func tooLargeForCUDA() throws {
+        let images = bytes(6).converted(to: .float32) / 255
+        let set = try ImageSet(
+            images: images,
+            labels: [0, 1, 0, 1, 0, 1],
+            classNames: ["a", "b"]
+        )
+        for (limit, home) in [(nil, Device.cuda), (6 * 20 * 4, .cuda), (6 * 20 * 4 - 1, .cpu)] {
+            let moved = set.moved(to: .cuda, keepingAtMost: limit)
+            #expect(moved.device == .cuda)
+            #expect(moved.images.device == home)
+            #expect(moved.subset([1]).device == .cuda)
+            #expect(moved.batch(2..<4).device == .cuda)
+            #expect(moved.batch([4, 1]).device == .cuda)
+            guard home == .cpu else { continue }
+            expectIdentical(moved.batch(2..<4).moved(to: .cpu), images[2..<4])
+            expectIdentical(moved.batch([4, 1]).moved(to: .cpu), images.gathered([4, 1]))
+        }
+    }
+
     @Test("what does not fit together is refused")
     func malformed() {
         let cases: [(Tensor, [Int], [String])] = [

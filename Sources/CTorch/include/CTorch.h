@@ -57,10 +57,12 @@ const char *ct_version(void);
 /// caches the absence of CUDA. Returns 0 when it was loaded or lies not there.
 int ct_cuda_load(bool *loaded);
 int ct_cuda_device_count(int *count);
-/// Whether cuDNN convolves bfloat16 numbers on the current CUDA device.
-int ct_cuda_convolves_bfloat16(bool *convolves);
+/// Whether cuDNN convolves bfloat16 numbers on a CUDA device.
+int ct_cuda_convolves_bfloat16(int index, bool *convolves);
 int ct_mps_is_available(bool *available);
 int ct_device_synchronize(int device, int index);
+/// All memory of an accelerator.
+int ct_device_total_memory(int device, int index, int64_t *bytes);
 /// Bytes of the caching allocator of an accelerator.
 int ct_device_memory(int device, int index, int64_t *current, int64_t *peak);
 int ct_device_reset_peak_memory(int device, int index);
