@@ -171,7 +171,7 @@ def main():
                         if hasattr(os, "sched_getaffinity") else os.cpu_count())
     parser.add_argument("--device", default="cpu", help="of both sides: cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="auto", choices=["auto", "bfloat16", "float32"],
-                        help="of our side; PyTorch's is float32, as published")
+                        help="of our side; PyTorch's is float32 (on CUDA with TF32), as published")
     parser.add_argument("--repetitions", type=int, default=3, help="of each measurement, a side")
     parser.add_argument("--steps", type=int, default=2, help="updates of a measurement")
     parser.add_argument("--loss-steps", type=int, default=4, help="updates whose losses must agree")

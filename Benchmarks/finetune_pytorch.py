@@ -2,9 +2,10 @@
 
     Benchmarks/finetune_pytorch.py FOLDER BATCH THREADS DEVICE
 
-All in float32, images encoded by diffusers' AutoencoderKL in every step, an average of all weights,
-one image at a time in sampling: as the published scripts do. It reads commands, as the other side
-does (Benchmarks/Sources/FinetuningServer.swift), and answers each by a line:
+All in float32 (on CUDA with TF32, except for the losses), images encoded by diffusers'
+AutoencoderKL in every step, an average of all weights, one image at a time in sampling: as the
+published scripts do. It reads commands, as the other side does
+(Benchmarks/Sources/FinetuningServer.swift), and answers each by a line:
 
     losses         updates on the batches of FOLDER/batches.safetensors: their losses
     step N         N updates, the encoding of the images included: seconds
@@ -112,12 +113,17 @@ def sample(model, label, steps, taken, guidance=4.0):
     return x
 
 
-def measured(body):
-    """Seconds of the clock and of the processors."""
-    start, processors = time.perf_counter(), time.process_time()
-    body()
+def synchronize():
     if torch.get_default_device().type == "cuda":
         torch.cuda.synchronize()
+
+
+def measured(body):
+    """Seconds of the clock and of the processors."""
+    synchronize()
+    start, processors = time.perf_counter(), time.process_time()
+    body()
+    synchronize()
     return f"{time.perf_counter() - start} {time.process_time() - processors}"
 
 
@@ -148,7 +154,7 @@ class Server:
         return torch.randint(0, len(CLASSES), (self.batch,))
 
     def losses(self):
-        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         batches = load_file(self.folder / "batches.safetensors")
         training = Finetuning(self.model(scaled=True), None)
         names = ("x0", "noise", "timesteps", "labels", "classes")
@@ -188,6 +194,8 @@ def main():
     folder, batch, threads, device = sys.argv[1:]
     torch.set_num_threads(int(threads))
     torch.set_default_device(device)
+    if torch.device(device).index:
+        torch.cuda.set_device(device)
     # As the published scripts have it.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.manual_seed(0)

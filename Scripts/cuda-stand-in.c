@@ -11,7 +11,10 @@
 //                                results never sees what happened to lie there
 //   CUDA_STAND_IN_COUNTS=FILE    at the end, appends how much was done
 //
-// The memory of a device is addresses that the host may not touch; copies go to a shadow of it.
+// The memory of a device is addresses that the host may not touch; copies go to a shadow of it. All
+// work is done when it is given, so that it does not show memory that is freed too early. A copy to
+// the device from memory that is not page-locked counts as a wait: a real one may wait for all
+// earlier work.
 #define _GNU_SOURCE
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
@@ -55,7 +58,8 @@ static void tell(void) {
             "kernels %ld products %ld uploads %ld (%ld bytes) downloads %ld (%ld bytes) waits %ld "
             "allocations %ld\n",
             launches, products, uploads, uploaded, downloads, downloaded, waits, allocations);
-    for (int d = 0; d < devices; d++) fprintf(file, "device %d: at most %zu bytes\n", d, peak[d]);
+    for (int d = 0; d < devices; d++)
+        fprintf(file, "device %d: at most %zu bytes\n", d, peak[d]);
     fclose(file);
 }
 
@@ -77,7 +81,7 @@ static void start(void) {
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (device_base == MAP_FAILED || shadow_base == MAP_FAILED) abort();
         atexit(tell);
-        // cuDNN talks to the driver on its own: convolutions take libtorch's other way.
+        // For the same reason convolutions take libtorch's other way.
         void *torch = dlopen("libtorch_cpu.so", RTLD_LAZY | RTLD_NOLOAD);
         void *(*context)(void) = torch ? dlsym(torch, "_ZN2at13globalContextEv") : NULL;
         void (*enable)(void *, int) =
@@ -99,7 +103,7 @@ static cudaError_t failing(cudaError_t code) {
     return code;
 }
 
-// --- Devices -------------------------------------------------------------------------------------
+// Devices.
 
 cudaError_t cudaGetDeviceCount(int *count) {
     start();
@@ -119,7 +123,8 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device) {
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, "stand-in %d", device);
     p->totalGlobalMem = (size_t)memory;
-    p->major = 8; // attention without cuDNN, too
+    // From 9 on attention would be that of cuDNN, which talks to the driver on its own.
+    p->major = 8;
     p->multiProcessorCount = 132;
     p->warpSize = 32;
     p->maxThreadsPerBlock = 1024;
@@ -171,7 +176,7 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char *symbol, void **function
     return failing(cudaErrorNotSupported);
 }
 
-// --- Memory --------------------------------------------------------------------------------------
+// Memory.
 
 cudaError_t cudaMalloc(void **pointer, size_t size) {
     start();
@@ -185,6 +190,7 @@ cudaError_t cudaMalloc(void **pointer, size_t size) {
     if (block_count[d] == block_capacity[d]) {
         block_capacity[d] = block_capacity[d] ? 2 * block_capacity[d] : 1024;
         blocks[d] = realloc(blocks[d], block_capacity[d] * sizeof *blocks[d]);
+        if (blocks[d] == NULL) abort();
     }
     *pointer = device_base + span * d + next[d];
     blocks[d][block_count[d]++] = (struct block){*pointer, whole};
@@ -216,22 +222,58 @@ cudaError_t cudaFree(void *pointer) {
 }
 cudaError_t cudaMemGetInfo(size_t *free, size_t *total) {
     start();
+    pthread_mutex_lock(&lock);
     *total = (size_t)memory;
     *free = *total - used[current];
+    pthread_mutex_unlock(&lock);
     return cudaSuccess;
+}
+// Page-locked memory of the host; libtorch keeps it, so there are few pieces.
+static struct block locked[4096];
+static size_t locked_count;
+
+static int is_locked(const void *p) {
+    int found = 0;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < locked_count && !found; i++) {
+        const char *start = locked[i].address;
+        found = (const char *)p >= start && (const char *)p < start + locked[i].size;
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
 }
 cudaError_t cudaHostAlloc(void **p, size_t size, unsigned flags) {
     (void)flags;
-    return posix_memalign(p, page, size) == 0 ? cudaSuccess : failing(cudaErrorMemoryAllocation);
-}
-cudaError_t cudaFreeHost(void *p) { return free(p), cudaSuccess; }
-cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *a, const void *p) {
-    memset(a, 0, sizeof *a);
-    a->type = on_device(p) ? cudaMemoryTypeDevice : cudaMemoryTypeUnregistered;
-    a->device = on_device(p) ? (int)(((char *)p - device_base) / span) : 0;
-    a->devicePointer = on_device(p) ? (void *)p : NULL;
+    if (posix_memalign(p, page, size) != 0) return failing(cudaErrorMemoryAllocation);
+    pthread_mutex_lock(&lock);
+    if (locked_count == sizeof locked / sizeof *locked) abort();
+    locked[locked_count++] = (struct block){*p, size};
+    pthread_mutex_unlock(&lock);
     return cudaSuccess;
 }
+cudaError_t cudaFreeHost(void *p) {
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < locked_count; i++)
+        if (locked[i].address == p) locked[i] = locked[--locked_count];
+    pthread_mutex_unlock(&lock);
+    return free(p), cudaSuccess;
+}
+cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *a, const void *p) {
+    memset(a, 0, sizeof *a);
+    if (on_device(p)) {
+        a->type = cudaMemoryTypeDevice;
+        a->device = (int)(((char *)p - device_base) / span);
+        a->devicePointer = (void *)p;
+    } else if (is_locked(p)) {
+        a->type = cudaMemoryTypeHost;
+        a->devicePointer = a->hostPointer = (void *)p;
+    } else {
+        a->type = cudaMemoryTypeUnregistered;
+    }
+    return cudaSuccess;
+}
+static _Thread_local int has_waited;
+
 static void copy(void *to, const void *from, size_t size) {
     if (on_device(to) && !on_device(from)) COUNT(uploads, 1), COUNT(uploaded, (long)size);
     if (!on_device(to) && on_device(from)) COUNT(downloads, 1), COUNT(downloaded, (long)size);
@@ -241,6 +283,10 @@ static void copy(void *to, const void *from, size_t size) {
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size, enum cudaMemcpyKind kind,
                             cudaStream_t stream) {
     (void)kind, (void)stream;
+    if (on_device(to) && !on_device(from) && !is_locked(from)) {
+        COUNT(waits, 1);
+        has_waited = 1;
+    }
     return copy(to, from, size), cudaSuccess;
 }
 cudaError_t cudaMemcpy(void *to, const void *from, size_t size, enum cudaMemcpyKind kind) {
@@ -257,14 +303,16 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t size, cudaStream_t stream
     (void)stream;
     return memset(host_view(p), value, size), cudaSuccess;
 }
-cudaError_t cudaMemset(void *p, int value, size_t size) { return cudaMemsetAsync(p, value, size, NULL); }
+cudaError_t cudaMemset(void *p, int value, size_t size) {
+    return cudaMemsetAsync(p, value, size, NULL);
+}
 cudaError_t cudaMemcpyToSymbol(const void *symbol, const void *from, size_t size, size_t offset,
                                enum cudaMemcpyKind kind) {
     (void)symbol, (void)from, (void)size, (void)offset, (void)kind;
     return cudaSuccess;
 }
 
-// --- Streams and events: all work is done when it is given ---------------------------------------
+// Streams and events: all work is done when it is given.
 
 static cudaError_t handle(void **p) {
     static atomic_long serial = 0x1000;
@@ -281,7 +329,13 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned f) {
 }
 cudaError_t cudaStreamDestroy(cudaStream_t s) { return (void)s, cudaSuccess; }
 cudaError_t cudaStreamQuery(cudaStream_t s) { return (void)s, cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t s) { return (void)s, COUNT(waits, 1), cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t s) {
+    (void)s;
+    // libtorch follows a copy that waits by this: they are one wait.
+    if (!has_waited) COUNT(waits, 1);
+    has_waited = 0;
+    return cudaSuccess;
+}
 cudaError_t cudaDeviceSynchronize(void) { return COUNT(waits, 1), cudaSuccess; }
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned f) {
     return (void)s, (void)e, (void)f, cudaSuccess;
@@ -320,7 +374,7 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t a, cudaEvent_t b) {
     return (void)a, (void)b, *ms = 0, cudaSuccess;
 }
 
-// --- Kernels -------------------------------------------------------------------------------------
+// Kernels.
 
 static _Thread_local struct {
     dim3 grid, block;
@@ -347,6 +401,7 @@ cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void 
     if (grid.x == 0 || grid.y == 0 || grid.z == 0 || threads == 0 || threads > 1024 ||
         grid.y > 65535 || grid.z > 65535)
         return failing(cudaErrorInvalidConfiguration);
+    has_waited = 0;
     return COUNT(launches, 1), cudaSuccess;
 }
 cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void **arguments,
@@ -368,7 +423,8 @@ cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *a, const void *func
 cudaError_t cudaFuncSetAttribute(const void *f, enum cudaFuncAttribute a, int v) {
     return (void)f, (void)a, (void)v, cudaSuccess;
 }
-cudaError_t cudaKernelSetAttributeForDevice(cudaKernel_t k, enum cudaFuncAttribute a, int v, int d) {
+cudaError_t cudaKernelSetAttributeForDevice(cudaKernel_t k, enum cudaFuncAttribute a, int v,
+                                            int d) {
     return (void)k, (void)a, (void)v, (void)d, cudaSuccess;
 }
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *count, const void *f,
@@ -378,7 +434,7 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *count, c
     return *count = 2, cudaSuccess;
 }
 
-// --- The driver, for kernels that libtorch compiles when they are first used ----------------------
+// The driver, for kernels that libtorch compiles when they are first used.
 
 int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) {
     (void)device;
@@ -399,8 +455,8 @@ int cuLaunchKernel(void) {
     return 0;
 }
 
-// --- cuBLAS: products do nothing either. Its headers are not read: all that matters of most of its
-// functions is that they succeed, whatever they are given. --------------------------------------
+// cuBLAS: products do nothing either. Its headers are not included, since the signatures here are
+// wrong on purpose: most functions only have to succeed, whatever they are given.
 
 int cublasCreate_v2(void **p) { return handle(p); }
 int cublasLtMatmulDescCreate(void **p) { return handle(p); }

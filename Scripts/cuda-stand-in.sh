@@ -11,8 +11,8 @@
 # stand-in offers, and the variables CUDA_STAND_IN_*: Scripts/cuda-stand-in.c. Linux on x86-64.
 #
 # Environment:
-#   PIP_ARGS=...    more arguments for `pip install`
-#   PYTHON=FILE     the Python that makes .venv-cuda (default: python3)
+#   PIP_ARGS=...             more arguments for `pip install`
+#   STAND_IN_PYTHON=FILE     the Python that makes .venv-cuda (default: python3)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -28,7 +28,7 @@ die() {
 install() {
     local -a arguments=()
     IFS=' ' read -r -a arguments <<<"${PIP_ARGS:-}"
-    "${PYTHON:-python3}" -m venv --clear "$place"
+    "${STAND_IN_PYTHON:-python3}" -m venv --clear "$place"
     "$place/bin/python" -m pip install --disable-pip-version-check "torch==$torch_version" \
         ${arguments[@]+"${arguments[@]}"} >&2
     packages=$(echo "$place"/lib/python3*/site-packages)
@@ -44,6 +44,7 @@ print(".".join(version("nvidia-cuda-runtime").split(".")[:2]))').*" \
 }
 
 [ "$(uname -sm)" = 'Linux x86_64' ] || die "the stand-in is for Linux on x86-64."
+case $root in *[[:space:]:]*) die "LD_PRELOAD takes no path with spaces or colons: $root" ;; esac
 [ "$(cat "$place/.complete" 2>/dev/null)" = "$torch_version" ] || install
 packages=$(echo "$place"/lib/python3*/site-packages)
 library=$place/libcuda.so.1
@@ -52,8 +53,11 @@ if [ "$root/Scripts/cuda-stand-in.c" -nt "$library" ]; then
         -I "$packages/nvidia/cu13/include" "$root/Scripts/cuda-stand-in.c" -o "$library" -ldl -lpthread
 fi
 
+if (($# == 0)); then
+    cd "$root"
+    swift build -c release --build-tests
+fi
 export CUDA_STAND_IN=1 LD_PRELOAD=$library LD_LIBRARY_PATH=$packages/torch/lib:$place
 if (($# > 0)); then exec "$@"; fi
-cd "$root"
 export CUDA_STAND_IN_DEVICES=2
 exec swift test -c release --skip-build --disable-xctest --filter 'CUDA'

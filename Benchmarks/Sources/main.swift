@@ -37,6 +37,7 @@ func autocastType(_ name: String, on device: Device = .cpu) -> DType? {
 
 /// Seconds of the clock and of all processors that `body` took, and of the device it works on.
 func measured(on device: Device = .cpu, _ body: () throws -> Void) rethrows -> String {
+    device.synchronize()
     let (start, processors) = (ContinuousClock.now, clock())
     try body()
     device.synchronize()

@@ -1,7 +1,10 @@
 // Creation, description and copies of tensors.
 #include "support.hpp"
 
+#include <c10/core/DeviceGuard.h>
+
 #include <cstring>
+#include <optional>
 
 using namespace ctorch;
 
@@ -130,22 +133,37 @@ int ct_tensor_shares_storage(CTTensor *a, CTTensor *b, bool *result) {
     return guarded([&] { *result = unwrap(a).is_alias_of(unwrap(b)); });
 }
 
+// The elements in page-locked memory, in the same order; nothing where no more pages can be locked.
+static std::optional<at::Tensor> pageLocked(const at::Tensor &source, at::ScalarType type,
+                                            at::Device target) {
+    // The first use of CUDA would otherwise be on device 0.
+    const c10::DeviceGuard guard(target);
+    try {
+        return at::empty_like(source, at::dtype(type).pinned_memory(true)).copy_(source);
+    } catch (const c10::Error &) {
+        return std::nullopt;
+    }
+}
+
 int ct_tensor_to(CTTensor *tensor, int dtype, int device, int index, bool copy, CTTensor **out) {
     return guarded([&] {
         const auto target = deviceOf(device, index);
         const auto type = scalarType(dtype);
-        at::Tensor source = unwrap(tensor);
+        const at::Tensor source = unwrap(tensor);
         // A copy to a GPU from ordinary memory waits for all that the GPU was given before; one
-        // from page-locked memory takes its turn. libtorch keeps that memory for later copies, so
-        // that large tensors, of which there are few, do without.
-        const bool queued = target.is_cuda() && source.is_cpu() && source.numel() > 0 &&
-                            source.nbytes() <= size_t{64} << 20 && !source.requires_grad();
-        if (queued) {
-            source = source.to(type);
-            if (!source.is_non_overlapping_and_dense()) source = source.contiguous();
-            source = source.pin_memory();
+        // from page-locked memory takes its turn. libtorch keeps that memory for later copies;
+        // large tensors, of which there are few, therefore do without. So do those that require
+        // gradients: page-locking has no derivative.
+        constexpr int64_t largest = 64 << 20;
+        const auto bytes = source.numel() * static_cast<int64_t>(c10::elementSize(type));
+        if (target.is_cuda() && source.is_cpu() && !source.requires_grad() && bytes > 0 &&
+            bytes <= largest) {
+            if (const auto locked = pageLocked(source, type, target)) {
+                *out = wrap(locked->to(target, type, /*non_blocking=*/true, copy));
+                return;
+            }
         }
-        *out = wrap(source.to(target, type, /*non_blocking=*/queued, copy));
+        *out = wrap(source.to(target, type, /*non_blocking=*/false, copy));
     });
 }
 

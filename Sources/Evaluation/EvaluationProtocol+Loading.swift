@@ -1,5 +1,5 @@
 import Datasets
-import Foundation
+import Torch
 import Training
 
 extension EvaluationProtocol {
@@ -66,7 +66,7 @@ extension EvaluationProtocol {
 
     /// An eighth of the machine's memory, in bytes: while a set is loaded and put into order there are
     /// three copies of it, and a test set beside it.
-    public static var usualMemory: Int { Int(ProcessInfo.processInfo.physicalMemory / 8) }
+    public static var usualMemory: Int { Memory.totalBytes(of: .cpu) / 8 }
 
     /// Whether all images are squares of one size, told by decoding them.
     private func haveOneSquareSize(_ images: some LabelledImages) throws -> Bool {

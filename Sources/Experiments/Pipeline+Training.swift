@@ -18,14 +18,15 @@ extension Pipeline {
             return result
         }
         let data = try data()
-        let (training, space) = try newPretraining()
+        let (configuration, space) = try pretrainedArchitecture()
+        // Encoding has its own line among the costs, and the new model is no part of its memory.
+        let source = try latents(space)
+        let training = newPretraining(configuration)
         let checkpoint = folder.path("checkpoints/pretrain.safetensors")
         if folder.has("checkpoints/pretrain.safetensors") {
             try training.restore(Safetensors.load(contentsOf: checkpoint))
             observer.note("pretrain: going on at step \(training.step)")
         }
-        // Encoding has its own line among the costs.
-        let source = try latents(space)
         var watch = Stopwatch("pretrain", in: folder, on: device)
         var meter = StepMeter()
         try training.run(on: source) { step in
@@ -70,9 +71,9 @@ extension Pipeline {
         return result
     }
 
-    /// The training of a new model, before its first update, and the space its images are in.
-    func newPretraining() throws -> (
-        training: DiffusionPretraining, space: AutoencoderDescription
+    /// The sizes of a new model, and the space its images are in.
+    func pretrainedArchitecture() throws -> (
+        configuration: DiT.Configuration, space: AutoencoderDescription
     ) {
         let settings = recipe.pretrain
         let data = try data()
@@ -91,17 +92,21 @@ extension Pipeline {
         if let problem = configuration.problem {
             throw RunError(.invalidSettings, "pretrain: \(problem)")
         }
+        return (configuration, space)
+    }
+
+    /// The training of a new model, before its first update.
+    func newPretraining(_ configuration: DiT.Configuration) -> DiffusionPretraining {
         var generator = RandomGenerator(seed: seed, purpose: .initialization)
         let model = DiT(configuration, using: &generator)
         model.move(to: device)
-        let training = DiffusionPretraining(
+        return DiffusionPretraining(
             model,
-            parameters: settings.training,
+            parameters: recipe.pretrain.training,
             seed: seed,
             precision: environment.precision,
             device: device
         )
-        return (training, space)
     }
 
     /// Fine-tunes the model; the result is `checkpoints/finetuned.safetensors`.

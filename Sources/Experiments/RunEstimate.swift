@@ -166,7 +166,8 @@ extension Pipeline {
 
     private func estimatePretraining() throws -> (stage: RunEstimate.Stage, diskBytes: Int) {
         let parameters = recipe.pretrain.training
-        let (training, space) = try newPretraining()
+        let (configuration, space) = try pretrainedArchitecture()
+        let training = newPretraining(configuration)
         let source = try unencodedSource(space)
         let seconds = try secondsPerStep { goOn in
             try training.run(on: source) { _ in goOn() }
@@ -187,7 +188,8 @@ extension Pipeline {
         guard pretrainsHere, !folder.has("checkpoints/pretrained.safetensors") else {
             return try pretrainedModel()
         }
-        let (training, space) = try newPretraining()
+        let (configuration, space) = try pretrainedArchitecture()
+        let training = newPretraining(configuration)
         return ModelFile(
             description: .init(
                 architecture: training.model.configuration,

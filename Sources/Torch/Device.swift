@@ -65,8 +65,10 @@ extension Device {
         return ct_cuda_device_count(&count) == CT_OK ? Int(count) : 0
     }
 
-    /// Whether this is a GPU with instructions for bfloat16: those before Ampere have not.
-    public var cudaMultipliesBFloat16: Bool {
+    /// Whether this is a CUDA device with instructions for bfloat16, which those before Ampere lack.
+    ///
+    /// False for every other kind of device.
+    public var multipliesBFloat16: Bool {
         var convolves = false
         return kind == .cuda && ct_cuda_convolves_bfloat16(Int32(index), &convolves) == CT_OK
             && convolves
@@ -119,23 +121,36 @@ extension Device {
         default:
             let count = cudaDeviceCount
             guard index < count else {
-                let seen =
-                    count == 0
-                    ? "no CUDA device" : "only cuda:0" + (count == 1 ? "" : " to cuda:\(count - 1)")
-                let remedy =
-                    hasCUDALibrary
-                    ? "`nvidia-smi` tells whether the driver works and is recent enough for this "
-                        + "build, and CUDA_VISIBLE_DEVICES may hide devices. Or use --device cpu."
-                    : "This is a CPU build of it. Use --device cpu, or install the CUDA build of "
-                        + "torch and run `make setup` again."
-                throw TorchError(
-                    .deviceUnavailable,
-                    "The device \(name) is not there: libtorch \(Engine.version) sees \(seen). "
-                        + remedy
-                )
+                throw missing(name, count: count, hasCUDALibrary: hasCUDALibrary)
             }
             return Device(.cuda, index: index)
         }
+    }
+
+    private static func missing(_ name: String, count: Int, hasCUDALibrary: Bool) -> TorchError {
+        let (seen, remedy) =
+            if count > 0 {
+                (
+                    "only cuda:0" + (count == 1 ? "" : " to cuda:\(count - 1)"),
+                    "CUDA_VISIBLE_DEVICES may hide others. Choose one of these, or --device cpu."
+                )
+            } else if hasCUDALibrary {
+                (
+                    "no CUDA device",
+                    "`nvidia-smi` tells whether the driver works and is recent enough for this "
+                        + "build, and CUDA_VISIBLE_DEVICES may hide devices. Or use --device cpu."
+                )
+            } else {
+                (
+                    "no CUDA device",
+                    "This is a CPU build of it. Use --device cpu, or install the CUDA build of "
+                        + "torch and run `make setup` again."
+                )
+            }
+        return TorchError(
+            .deviceUnavailable,
+            "The device \(name) is not there: libtorch \(Engine.version) sees \(seen). \(remedy)"
+        )
     }
 
     /// Waits until all work given to the device is done.

@@ -336,6 +336,9 @@ extension Tensor {
     }
 
     /// The same values on another device.
+    ///
+    /// A copy of up to 64 MiB to a CUDA device takes its turn there, and the program does not wait for
+    /// it, unless the tensor requires gradients.
     public func moved(to device: Device) -> Tensor { converted(device: device) }
 
     /// A copy with memory of its own.

@@ -109,8 +109,9 @@ public struct ImageSet {
         labels.reduce(into: [Int](repeating: 0, count: classCount)) { $0[$1] += 1 }
     }
 
-    /// All images, [N, C, H, W]: uint8, or float32 from 0 to 1; only of sets in memory, which may be
-    /// that of another device than the batches'.
+    /// All images, [N, C, H, W]: uint8, or float32 from 0 to 1.
+    ///
+    /// Only of sets in memory. They may lie on another device than the batches.
     public var images: Tensor {
         guard case .memory(let images, _) = storage else {
             trap("ImageSet.images: this set stays in its files; read it batch by batch")
@@ -197,15 +198,15 @@ public struct ImageSet {
     ///   - limit: The most bytes of images to keep there; nil: an eighth of its memory.
     /// - Returns: The set.
     public func moved(to device: Device, keepingAtMost limit: Int? = nil) -> ImageSet {
-        let storage: Storage =
-            switch storage {
-            case .memory(let images, _):
-                images.count * images.dtype.byteCount
-                    <= limit ?? Memory.totalBytes(of: device) / 8
-                    ? .memory(images.moved(to: device), device)
-                    : .memory(images.moved(to: .cpu), device)
-            case .files(let stream, _): .files(stream, device)
-            }
+        let storage: Storage
+        switch self.storage {
+        case .memory(let images, _):
+            let largest = limit ?? Memory.totalBytes(of: device) / 8
+            let fits = images.count * images.dtype.byteCount <= largest
+            storage = .memory(images.moved(to: fits ? device : .cpu), device)
+        case .files(let stream, _):
+            storage = .files(stream, device)
+        }
         return ImageSet(storage, shape: shape, labels: labels, classNames: classNames)
     }
 

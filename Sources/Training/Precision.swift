@@ -17,7 +17,7 @@ public enum Precision: String, Codable, Sendable, CaseIterable {
     /// The fastest one on a device: bfloat16 where the hardware multiplies it.
     public static func automatic(on device: Device) -> Precision {
         switch device.kind {
-        case .cuda: device.cudaMultipliesBFloat16 ? .bfloat16 : .float32
+        case .cuda: device.multipliesBFloat16 ? .bfloat16 : .float32
         case .mps: .float32
         case .cpu: processorMultipliesBFloat16 ? .bfloat16 : .float32
         }

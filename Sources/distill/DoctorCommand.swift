@@ -23,11 +23,11 @@ struct Doctor: ParsableCommand {
         let cpuCapability: String
         let threads: Int
         let automaticPrecision: String
-        /// Rate of matrix products of up to 2048×2048.
+        /// Rates of matrix products of up to 2048×2048 in two types.
         let float32GFLOPs: Double
         let bfloat16GFLOPs: Double
+        /// Memory of the machine, and of the device; the same for the processor.
         let memoryBytes: Int
-        /// Of the device, which for the processor is the same.
         let deviceMemoryBytes: Int
         let gnuplot: String
     }
@@ -55,7 +55,7 @@ struct Doctor: ParsableCommand {
                 """
                 distill \(findings.version), commit \(findings.commit)
                 libtorch        \(findings.libtorch), \(findings.cpuCapability)
-                device          \(findings.device)\(accelerators(environment.device))
+                device          \(findings.device)\(cudaRemark(environment.device))
                 threads         \(findings.threads)
                 precision       auto selects \(findings.automaticPrecision) here
                 matrix products \(Int(findings.float32GFLOPs)) GFLOP/s in float32, \
@@ -68,14 +68,14 @@ struct Doctor: ParsableCommand {
     }
 
     /// What there is of CUDA, unless only the processor was asked for.
-    private func accelerators(_ device: Device) -> String {
+    private func cudaRemark(_ device: Device) -> String {
         guard compute.device != "cpu", !Device.mpsIsAvailable else { return "" }
         let count = Device.cudaDeviceCount
         if count > 0 {
             let memory = Terminal.bytes(Memory.totalBytes(of: device))
             return " with \(memory) (\(count) CUDA device\(count == 1 ? "" : "s"))"
         }
-        // What does not load was told when the device was chosen.
+        // A library that does not load was reported when the device was chosen.
         guard let hasLibrary = try? Device.loadAccelerators() else { return "" }
         return hasLibrary
             ? " (a CUDA build of libtorch, but no CUDA device)" : " (a CPU build of libtorch)"

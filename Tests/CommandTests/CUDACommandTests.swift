@@ -63,6 +63,16 @@ struct CUDACommandTests {
         let facts = try distill(["doctor", "--json"]).json()
         #expect(facts["device"] as? String == "cuda:0")
         #expect(facts["cudaDevices"] as? Int == Device.cudaDeviceCount)
+        #expect(facts["deviceMemoryBytes"] as? Int == Memory.totalBytes(of: .cuda))
+        let text = try distill(["doctor"])
+        #expect(text.output.contains(" CUDA device"), "\(text.output)")
+        #expect(text.output.contains(" with "), "\(text.output)")
+    }
+
+    @Test("a machine with the CUDA build and no device is told apart", .requiresCUDAStandIn)
+    func noDevice() throws {
+        let text = try distill(["doctor"], "CUDA_STAND_IN_DEVICES=0")
+        #expect(text.output.contains("(a CUDA build of libtorch, but no CUDA device)"))
     }
 
     @Test("an update of the fine-tuning waits once for the device", .requiresCUDAStandIn)

@@ -98,6 +98,8 @@ struct ExitCodeTests {
 
     @Test("--json prints one object as the last line of standard output")
     func json() throws {
+        let text = try DistillProcess(["doctor", "--device", "cpu"])
+        #expect(text.output.contains("device          cpu\n"), "\(text.output)")
         let doctor = try DistillProcess(["doctor", "--json", "--device", "cpu"])
         #expect(doctor.exitCode == 0)
         #expect(try doctor.json()["libtorch"] is String)

@@ -107,6 +107,35 @@ struct SignalTests {
         }
     }
 
+    @Test("a second one ends a command that is still at its step at once")
+    func second() throws {
+        try withTemporaryFolder { folder in
+            _ = try SmallRun(in: folder, hasModel: false)
+            // A step of about a second.
+            let process = process(
+                [
+                    "pretrain", "recipe.yaml", "-o", "run", "--device", "cpu", "--quiet",
+                    "--set", "pretrain.hiddenSize=512", "--set", "pretrain.depth=12",
+                    "--set", "pretrain.training.batchSize=24", "--set", "pretrain.logEvery=1",
+                    "--set", "pretrain.training.steps=1000",
+                ],
+                in: folder
+            )
+            try process.run()
+            let metrics = folder.appendingPathComponent("run/metrics.jsonl")
+            while process.isRunning, (try? Data(contentsOf: metrics))?.isEmpty != false {
+                Thread.sleep(forTimeInterval: 0.02)
+            }
+            kill(process.processIdentifier, SIGINT)
+            // Two that come together count as one.
+            Thread.sleep(forTimeInterval: 0.1)
+            kill(process.processIdentifier, SIGINT)
+            process.waitUntilExit()
+            #expect(process.terminationReason == .exit)
+            #expect(process.terminationStatus == 130)
+        }
+    }
+
     @Test("a fresh run that is interrupted tells how it, and no other, goes on")
     func fresh() throws {
         try withTemporaryFolder { folder in

@@ -178,7 +178,14 @@ struct LatentPipelineTests {
             }
             #expect(files[0] == files[1])
 
-            let weights = try pipeline(recipe, folder.appendingPathComponent("pretrain")).pretrain()
+            let pretraining = try pipeline(recipe, folder.appendingPathComponent("pretrain"))
+            let start = ContinuousClock.now
+            let weights = try pretraining.pretrain()
+            let seconds = (ContinuousClock.now - start) / .seconds(1)
+            let costs = try pretraining.results().costs
+            #expect(costs.map(\.stage) == ["encode", "pretrain"])
+            // Nothing is counted twice.
+            #expect(costs.reduce(0) { $0 + $1.seconds } <= seconds)
             var untrained = recipe
             untrained.model.weights = weights.path
             untrained.finetune.minimax.steps = 0

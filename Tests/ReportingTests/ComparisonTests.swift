@@ -239,7 +239,7 @@ struct ComparisonTests {
         )
         #expect(markdown.contains("λ\\_d 0, λ\\_r 0 | 55.0 ± 0.4 |"))
         #expect(markdown.contains("as in the recipe: λ\\_d 0.008, λ\\_r 0.002 | **60.0 ± 0.4** |"))
-        #expect(markdown.contains("no <weights>"))
+        #expect(markdown.contains("* `glad_10_convnet-3_seed0`: no \\<weights>"))
         let latex = try run.text("comparison.tex")
         #expect(latex.contains("\\textbf{60.0 $\\pm$ 0.4} \\\\"))
         #expect(latex.contains("59.8 $\\pm$ 0.4$^{\\approx}$"))

@@ -27,11 +27,13 @@ extension Trait where Self == ConditionTrait {
     }
 
     /// Skips the test, visibly, where libtorch sees no CUDA device, be it a stand-in.
+    ///
+    /// NB: Scripts/cuda-stand-in.sh runs the tests that have CUDA in their name or their suite's.
     public static var requiresCUDA: Self {
         .enabled(if: cudaIsAvailable, "needs a CUDA device, or Scripts/cuda-stand-in.sh")
     }
 
-    /// Skips the test, visibly, where the devices are those of a machine.
+    /// Skips the test, visibly, where there is no stand-in for CUDA.
     public static var requiresCUDAStandIn: Self {
         .enabled(if: cudaIsAvailable && isStandIn, "needs Scripts/cuda-stand-in.sh")
     }

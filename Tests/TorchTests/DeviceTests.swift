@@ -34,6 +34,16 @@ struct DeviceTests {
         #expect(error?.message.contains("cpu") == true)
     }
 
+    @Test("what to do about a missing device depends on what is installed")
+    func remedy() throws {
+        let hasLibrary = try Device.loadAccelerators()
+        let error = #expect(throws: TorchError.self) { try Device.named("cuda:99") }
+        let remedy =
+            Device.cudaIsAvailable
+            ? "CUDA_VISIBLE_DEVICES may hide others" : hasLibrary ? "nvidia-smi" : "a CPU build"
+        #expect(error?.message.contains(remedy) == true)
+    }
+
     @Test("what the engine tells about itself")
     func engine() {
         #expect(Engine.version.hasPrefix("2."))
@@ -80,7 +90,7 @@ struct CUDATests {
             try Device.named("cuda:\(CUDATests.devices.count)")
         }
         #expect(error?.message.contains("only cuda:0") == true)
-        #expect(error?.message.contains("nvidia-smi") == true)
+        #expect(error?.message.contains("CUDA_VISIBLE_DEVICES") == true)
     }
 
     @Test(
@@ -94,12 +104,27 @@ struct CUDATests {
         let layouts = [
             x, x[1], x.transposed(1, 3), x.contiguous(channelsLast: true),
             x[0][0][0].expanded([7, 6]), x[0][0][0][0], x[0..<0],
+            x.contiguous(channelsLast: true).transposed(2, 3)[0..<2],
+            x.contiguous(channelsLast: true).sliced(1..<4, along: 3),
         ]
-        for layout in layouts {
-            let copy = layout.moved(to: device)
-            #expect(copy.device == device)
-            expectIdentical(copy.moved(to: .cpu), layout)
+        for (place, layout) in layouts.enumerated() {
+            for type in [dtype, .float32] {
+                let expected = layout.converted(to: type, device: .cpu)
+                let copy = layout.converted(to: type, device: device)
+                #expect(copy.device == device)
+                expectIdentical(copy.moved(to: .cpu), expected, "\(place)")
+                // A new tensor, as the copy is: the order of the axes is libtorch's choice.
+                if type != dtype { #expect(copy.strides == expected.strides, "\(place)") }
+            }
         }
+    }
+
+    @Test("a parameter on the way keeps its graph", arguments: CUDATests.devices)
+    func graph(device: Device) {
+        let parameter = Tensor.ones([3])
+        parameter.requiresGradient = true
+        #expect(parameter.moved(to: device).requiresGradient)
+        #expect(!parameter.detached().moved(to: device).requiresGradient)
     }
 
     @Test("large tensors and other types on the way", arguments: CUDATests.devices)
@@ -171,7 +196,18 @@ struct GPUTests {
         #expect(withAutocast(.bfloat16, on: .cuda) { x.matmul(x) }.dtype == .bfloat16)
         Device.cuda.synchronize()
         #expect(Memory.peakBytes(on: .cuda) >= 64 * 64 * 4)
-        Memory.resetPeak(on: .cuda)
+    }
+
+    @Test("what is copied behind long work arrives whole, though its memory is used again")
+    func queuedCopies() {
+        let x = Tensor.full([8192, 8192], 1e-4, device: .cuda)
+        var product = x
+        for _ in 0..<20 { product = product.matmul(x) }
+        var generator = RandomGenerator(seed: 25)
+        let sources = (0..<2000).map { _ in generator.normal([257]) }
+        let copies = sources.map { $0.moved(to: .cuda) }
+        expectIdentical(Tensor.stacked(copies).moved(to: .cpu), Tensor.stacked(sources))
+        withExtendedLifetime(product) {}
     }
 }
 

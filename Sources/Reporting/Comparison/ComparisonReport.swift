@@ -182,7 +182,8 @@ public struct ComparisonReport: Sendable {
                 "## Failed cells\n\n"
                     + file.failed.map { cell in
                         let lines = cell.error.split(whereSeparator: \.isNewline)
-                        return "* \(cell.cell): \(lines.joined(separator: " "))\n"
+                        let text = ComparisonText.escapedMarkdown(lines.joined(separator: " "))
+                        return "* `\(cell.cell)`: \(text)\n"
                     }.joined()
             )
         }

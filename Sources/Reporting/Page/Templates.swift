@@ -45,7 +45,7 @@ enum Templates {
     private static let gaps = """
         {{^empty(gaps)}}
         <div class="gaps" role="note">
-        <h3>What is missing</h3>
+        <h3>Please note</h3>
         <ul>
         {{#gaps}}
         <li>{{.}}</li>
