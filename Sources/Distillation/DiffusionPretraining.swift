@@ -160,10 +160,14 @@ public final class DiffusionPretraining {
             // A young average follows the weights closely: its first values mean nothing.
             average.update(decay: min(parameters.emaDecay, Double(1 + step) / Double(10 + step)))
             step += 1
+            // One wait for the device instead of two.
+            let values: [Float] = Tensor.stacked([
+                loss.detached(), terms.squaredError.mean().detached(),
+            ]).values()
             let report = Step(
                 step: step,
-                loss: loss.item,
-                squaredError: terms.squaredError.mean().item,
+                loss: Double(values[0]),
+                squaredError: Double(values[1]),
                 learningRate: optimizer.learningRate
             )
             try requireFinite(report.loss, step: step, "pretrain.training.learningRate")
