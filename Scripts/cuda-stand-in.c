@@ -4,7 +4,8 @@
 // tensors lie where they should, that the host never touches the memory of a device, how much of it
 // is allocated, and how often the host waits. Scripts/cuda-stand-in.sh builds and uses it.
 //
-//   CUDA_STAND_IN_DEVICES=N      number of devices, up to 8 (default: 1); 0 for none
+//   CUDA_STAND_IN_DEVICES=N      number of devices, up to 8 (default: 1); 0 for none, as is
+//                                CUDA_VISIBLE_DEVICES= with nothing behind it
 //   CUDA_STAND_IN_MEMORY=BYTES   memory of each (default: 80e9)
 //   CUDA_STAND_IN_ERROR=CODE     counting the devices fails: 35 for a driver that is too old
 //   CUDA_STAND_IN_ZEROS=1        all that is copied from a device is zeros, so that what depends on
@@ -73,7 +74,8 @@ static void start(void) {
         zeros = getenv("CUDA_STAND_IN_ZEROS") != NULL;
         text = getenv("CUDA_STAND_IN_DEVICES");
         devices = text == NULL ? 1 : atoi(text);
-        if (devices < 0) devices = 0;
+        const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+        if (devices < 0 || (visible != NULL && *visible == '\0')) devices = 0;
         if (devices > most_devices) devices = most_devices;
         device_base = mmap(NULL, span * most_devices, PROT_NONE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

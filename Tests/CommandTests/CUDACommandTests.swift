@@ -21,8 +21,14 @@ struct CUDACommandTests {
         _ variables: String = "",
         in folder: URL? = nil
     ) throws -> DistillProcess {
-        try DistillProcess(
-            shell: "export CUDA_STAND_IN_ZEROS=1 \(variables); exec \"$0\" \"$@\"",
+        let visible = ProcessInfo.processInfo.environment["CUDA_VISIBLE_DEVICES"]
+        let devices = visible.map { "export CUDA_VISIBLE_DEVICES='\($0)'" }
+        return try DistillProcess(
+            shell: """
+                \(devices ?? "unset CUDA_VISIBLE_DEVICES")
+                export CUDA_STAND_IN_ZEROS=1 \(variables)
+                exec "$0" "$@"
+                """,
             arguments,
             in: folder
         )

@@ -8,14 +8,20 @@ struct DistillProcess {
     let output: String
     let errors: String
 
-    /// What the commands find: one thread each, since many tests run at once.
+    /// What the commands find: one thread each, since many tests run at once, and no GPU, on which
+    /// results are not the same bit for bit.
     ///
-    /// Threads that wait for each other's turn on a full machine take many times as long. Help is as wide as its snapshots, and no proxy stands
-    /// between a test and its own server.
+    /// Threads that wait for each other's turn on a full machine take many times as long. Help is as
+    /// wide as its snapshots, and no proxy stands between a test and its own server.
     static let environment = ProcessInfo.processInfo.environment.merging(
         ["OMP_NUM_THREADS": "1"],
         uniquingKeysWith: { old, _ in old }
-    ).merging(["COLUMNS": "80", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"]) { $1 }
+    ).merging(
+        [
+            "COLUMNS": "80", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
+            "CUDA_VISIBLE_DEVICES": "",
+        ]
+    ) { $1 }
 
     #if DEBUG
         private static let build = "debug"

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Torch
 
-@Suite("The diffusion process against the reference", .tags(.golden))
+@Suite("The diffusion process against the reference", .tags(.golden), .comparesDevices)
 struct DiffusionGoldenTests {
     @Test("Every table of every respacing agrees")
     func tables() throws {
@@ -56,10 +56,13 @@ struct DiffusionGoldenTests {
         }
     }
 
-    @Test("The training loss agrees, term by term and with its gradient")
-    func trainingLoss() throws {
-        let golden = try Golden("training_loss")
-        let process = GaussianDiffusion()
+    @Test(
+        "The training loss agrees, term by term and with its gradient",
+        arguments: Device.tested
+    )
+    func trainingLoss(on device: Device) throws {
+        let golden = try Golden("training_loss", on: device)
+        let process = GaussianDiffusion(device: device)
         let steps = try golden["input.t"]
         let (x0, noise) = (try golden["input.x0"], try golden["input.noise"])
         let output = try golden["input.model_output"].copied()

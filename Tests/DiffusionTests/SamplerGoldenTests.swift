@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Torch
 
-@Suite("Samplers against the references", .tags(.golden))
+@Suite("Samplers against the references", .tags(.golden), .comparesDevices)
 struct SamplerGoldenTests {
     @Test("One step of each sampler agrees, row by row")
     func steps() throws {
@@ -83,9 +83,9 @@ struct SamplerGoldenTests {
         }
     }
 
-    @Test("Whole loops with guidance agree")
-    func loops() throws {
-        let golden = try Golden("sampling_loops")
+    @Test("Whole loops with guidance agree", arguments: Device.tested)
+    func loops(on device: Device) throws {
+        let golden = try Golden("sampling_loops", on: device)
         let model = try DiT.golden(golden)
         let respacing = try Respacing(golden.config["respacing"].string)
         let schedule = try NoiseSchedule().respaced(respacing)

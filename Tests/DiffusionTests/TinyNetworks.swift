@@ -25,6 +25,7 @@ extension DiT {
         var generator = RandomGenerator(seed: 0)
         let model = DiT(configuration, using: &generator)
         try model.load(weights)
+        model.move(to: golden.device)
         return model
     }
 

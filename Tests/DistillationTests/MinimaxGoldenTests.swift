@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Torch
 
-@Suite("Fine-tuning steps match the reference script", .tags(.golden))
+@Suite("Fine-tuning steps match the reference script", .tags(.golden), .comparesDevices)
 struct MinimaxGoldenTests {
     /// The reference's script with all randomness given.
     struct Script {
@@ -15,8 +15,8 @@ struct MinimaxGoldenTests {
         let steps: Int
         let learningRate: Double
 
-        init(_ name: String) throws {
-            golden = try Golden(name)
+        init(_ name: String, on device: Device) throws {
+            golden = try Golden(name, on: device)
             let config = golden.config
             configuration = DiT.Configuration(
                 inputSize: try config["input_size"].int,
@@ -40,6 +40,7 @@ struct MinimaxGoldenTests {
             var generator = RandomGenerator(seed: 0)
             let model = DiT(configuration, using: &generator)
             try model.load(golden.group("model."))
+            model.move(to: device)
             let side = configuration.inputSize
             method = MinimaxDiffusion(
                 model,
@@ -48,7 +49,7 @@ struct MinimaxGoldenTests {
                 parameters: parameters,
                 seed: 0,
                 precision: nil,
-                device: .cpu
+                device: device
             )
         }
 
@@ -58,7 +59,8 @@ struct MinimaxGoldenTests {
             let null = Tensor.full(
                 labels.shape,
                 Double(configuration.classCount),
-                dtype: .int64
+                dtype: .int64,
+                device: golden.device
             )
             let classes: [Int] = try golden["input.ry"][step].values()
             return method.update(
@@ -75,10 +77,11 @@ struct MinimaxGoldenTests {
 
     @Test(
         "losses, memories, gradients, weights, averages and optimizer state",
-        arguments: ["minimax_step", "minimax_step_bigweights", "finetune_step_plain"]
+        arguments: ["minimax_step", "minimax_step_bigweights", "finetune_step_plain"],
+        Device.tested
     )
-    func steps(name: String) throws {
-        let script = try Script(name)
+    func steps(name: String, on device: Device) throws {
+        let script = try Script(name, on: device)
         var (memoryCount, gradientCount) = (0, 0)
         for step in 0..<script.steps {
             let result = try script.update(step)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import Torch
 
-@Suite("ConvNet computes what the reference computes", .tags(.golden))
+@Suite("ConvNet computes what the reference computes", .tags(.golden), .comparesDevices)
 struct ConvNetGoldenTests {
     @Test(
         "outputs, features and loss match",
@@ -30,10 +30,11 @@ struct ConvNetGoldenTests {
 
     @Test(
         "gradients match",
-        arguments: ["evalnet_convnet3", "evalnet_convnet6", "evalnet_convnet6_full_rule"]
+        arguments: ["evalnet_convnet3", "evalnet_convnet6", "evalnet_convnet6_full_rule"],
+        Device.tested
     )
-    func gradientsMatch(_ name: String) throws {
-        let golden = try Golden(name)
+    func gradientsMatch(_ name: String, on device: Device) throws {
+        let golden = try Golden(name, on: device)
         // The norm after a convolution takes its bias away, so this gradient is rounding.
         try golden.expectGradients(of: makeNetwork(golden)) { name in
             name.hasPrefix("layers.conv.") && name.hasSuffix("bias")

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Torch
 
-@Suite("The DiT against the reference", .tags(.golden))
+@Suite("The DiT against the reference", .tags(.golden), .comparesDevices)
 struct DiTGoldenTests {
     static let files = [
         "dit_forward_p2", "dit_forward_p4", "minimax_dit_forward", "minimax_dit_forward_deep",
@@ -42,12 +42,13 @@ struct DiTGoldenTests {
             "pos_embed"
         )
         try model.load(weights)
+        model.move(to: golden.device)
         return model
     }
 
-    @Test("Outputs and what leads to them agree", arguments: files)
-    func forward(_ name: String) throws {
-        let golden = try Golden(name)
+    @Test("Outputs and what leads to them agree", arguments: files, Device.tested)
+    func forward(_ name: String, on device: Device) throws {
+        let golden = try Golden(name, on: device)
         let model = try model(golden)
         let (x, t, y) = (try golden["input.x"], try golden["input.t"], try golden["input.y"])
         func expect(_ key: String, _ tensor: Tensor) throws {
@@ -71,15 +72,24 @@ struct DiTGoldenTests {
 
             // Training replaces some labels by the one for "no class".
             let isDropped = try golden["input.drop_mask"].compared(.equal, to: 1)
-            let null = Tensor.full(y.shape, Double(model.configuration.classCount), dtype: .int64)
+            let null = Tensor.full(
+                y.shape,
+                Double(model.configuration.classCount),
+                dtype: .int64,
+                device: device
+            )
             let labels = Tensor.choose(isDropped, null, else: y)
             try expect("out_train_drop", model(x, timesteps: t, labels: labels))
         }
     }
 
-    @Test("Gradients of every parameter and of the input agree", arguments: files)
-    func gradients(_ name: String) throws {
-        let golden = try Golden(name)
+    @Test(
+        "Gradients of every parameter and of the input agree",
+        arguments: files,
+        Device.tested
+    )
+    func gradients(_ name: String, on device: Device) throws {
+        let golden = try Golden(name, on: device)
         let expected = try Golden("\(name)_grads").group("grad.")
         let model = try model(golden)
         let x = try golden["input.x"].copied()

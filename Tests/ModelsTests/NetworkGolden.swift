@@ -42,7 +42,7 @@ extension Golden {
         of network: any ImageClassifier,
         whereZero isZero: (String) -> Bool = { _ in false }
     ) throws {
-        network.move(to: .cpu, dtype: .float64)
+        network.move(to: device, dtype: .float64)
         let x = try self["input.x"].converted(to: .float64)
         x.requiresGradient = true
         network(x).crossEntropy(to: try self["input.y"]).backward()

@@ -11,7 +11,7 @@ private protocol StagedClassifier: ImageClassifier {
 extension ResNet: StagedClassifier {}
 extension ResNetAP: StagedClassifier {}
 
-@Suite("Residual networks compute what the reference computes", .tags(.golden))
+@Suite("Residual networks compute what the reference computes", .tags(.golden), .comparesDevices)
 struct ResNetGoldenTests {
     static let names = [
         "evalnet_resnet18_large_rule", "evalnet_resnet18_small_rule",
@@ -42,9 +42,9 @@ struct ResNetGoldenTests {
         }
     }
 
-    @Test("gradients match", arguments: names)
-    func gradientsMatch(_ name: String) throws {
-        let golden = try Golden(name)
+    @Test("gradients match", arguments: names, Device.tested)
+    func gradientsMatch(_ name: String, on device: Device) throws {
+        let golden = try Golden(name, on: device)
         try golden.expectGradients(of: makeNetwork(golden))
     }
 

@@ -30,6 +30,8 @@ public struct Golden {
 
     /// The name of the file without its extension.
     public let name: String
+    /// Where the tensors are.
+    public let device: Device
     /// The tensors in the order of the file.
     public let state: StateDictionary
     /// The free text stored with them, such as `source`, `seed` and `tolerance`.
@@ -37,11 +39,12 @@ public struct Golden {
     /// The settings the numbers were computed with; null if the file has none.
     public let config: JSONValue
 
-    /// Reads `NAME.safetensors`.
-    public init(_ name: String) throws {
+    /// Reads `NAME.safetensors`; its tensors are copied to another device, if that is asked.
+    public init(_ name: String, on device: Device = .cpu) throws {
         let file = try SafetensorsFile(contentsOf: Golden.url("\(name).safetensors"))
         self.name = name
-        state = file.state()
+        self.device = device
+        state = device == .cpu ? file.state() : file.state().mapValues { $0.moved(to: device) }
         metadata = file.metadata
         config = try metadata["config"].map { try JSONValue(text: $0) } ?? .null
     }

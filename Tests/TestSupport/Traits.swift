@@ -11,17 +11,26 @@ extension Tag {
 
 // NB: libtorch must load its CUDA part before anything else is asked of it. Traits are evaluated
 // before the first test runs.
-private let cudaIsAvailable =
-    (try? Device.loadAccelerators()) == true && Device.cudaIsAvailable
+private let seesCUDA = (try? Device.loadAccelerators()) == true && Device.cudaIsAvailable
 
 /// Whether kernels do nothing: see Scripts/cuda-stand-in.sh.
 private let isStandIn = ProcessInfo.processInfo.environment["CUDA_STAND_IN"] != nil
 
+extension Device {
+    /// Where tests compute that compare with a reference: the processor, and a GPU if there is one.
+    ///
+    /// NB: their suite has the trait `comparesDevices`.
+    public static let tested: [Device] = seesCUDA && !isStandIn ? [.cpu, .cuda] : [.cpu]
+}
+
 extension Trait where Self == ConditionTrait {
+    /// Loads CUDA before the first test runs, which arguments alone do not.
+    public static var comparesDevices: Self { .enabled(if: !Device.tested.isEmpty) }
+
     /// Skips the test, visibly, where no GPU computes.
     public static var requiresGPU: Self {
         .enabled(
-            if: cudaIsAvailable && !isStandIn,
+            if: seesCUDA && !isStandIn,
             "needs a CUDA device and the CUDA build of libtorch"
         )
     }
@@ -30,11 +39,11 @@ extension Trait where Self == ConditionTrait {
     ///
     /// NB: Scripts/cuda-stand-in.sh runs the tests that have CUDA in their name or their suite's.
     public static var requiresCUDA: Self {
-        .enabled(if: cudaIsAvailable, "needs a CUDA device, or Scripts/cuda-stand-in.sh")
+        .enabled(if: seesCUDA, "needs a CUDA device, or Scripts/cuda-stand-in.sh")
     }
 
     /// Skips the test, visibly, where there is no stand-in for CUDA.
     public static var requiresCUDAStandIn: Self {
-        .enabled(if: cudaIsAvailable && isStandIn, "needs Scripts/cuda-stand-in.sh")
+        .enabled(if: seesCUDA && isStandIn, "needs Scripts/cuda-stand-in.sh")
     }
 }
