@@ -131,7 +131,7 @@ struct CompareTests {
             let told = try compare(folder, ["-o", "run", "--gather"])
             #expect(told.exitCode == 0, "\(told.errors)")
             #expect(
-                told.output.contains("* dit_1_convnet-3_seed0: model.weights"),
+                told.output.contains("* `dit_1_convnet-3_seed0`: model.weights"),
                 "\(told.output)"
             )
             let counted = try compare(folder, ["-o", "run", "--gather", "--json"])

@@ -182,7 +182,8 @@ public struct ComparisonReport: Sendable {
                 "## Failed cells\n\n"
                     + file.failed.map { cell in
                         let lines = cell.error.split(whereSeparator: \.isNewline)
-                        let text = ComparisonText.escapedMarkdown(lines.joined(separator: " "))
+                        // Messages have code in backticks; a tag would vanish.
+                        let text = lines.joined(separator: " ").replacing("<", with: "\\<")
                         return "* `\(cell.cell)`: \(text)\n"
                     }.joined()
             )

@@ -132,8 +132,7 @@ package enum ComparisonText {
 
     private static func digits(_ value: Double) -> String { Words.number(value) }
 
-    /// Text whose signs mean nothing in Markdown.
-    static func escapedMarkdown(_ text: String) -> String {
+    private static func escapedMarkdown(_ text: String) -> String {
         text.map { "\\|_*`<".contains($0) ? "\\\($0)" : String($0) }.joined()
     }
 
