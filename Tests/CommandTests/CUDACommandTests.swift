@@ -64,6 +64,28 @@ struct CUDACommandTests {
         }
     }
 
+    @Test("--deterministic works on the device, or is refused before any work")
+    func deterministic() throws {
+        try withTemporaryFolder { folder in
+            let small = try SmallRun(in: folder)
+            func run(_ baselines: String) throws -> DistillProcess {
+                try distill(
+                    ["run", "recipe.yaml", "-o", "run", "--device", "cuda", "--quiet"]
+                        + CUDACommandTests.methods
+                        + ["--set", "baselines=[\(baselines)]", "--deterministic"],
+                    in: small.folder
+                )
+            }
+            let refused = try run("random, dm")
+            #expect(refused.exitCode == 64)
+            #expect(refused.errors.contains("dm.augmentation"), "\(refused.errors)")
+            let made = folder.appendingPathComponent("run/surrogate")
+            #expect(!FileManager.default.fileExists(atPath: made.path))
+            let process = try run("random, k-center, herding, dit, idc-1")
+            #expect(process.exitCode == 0, "\(process.errors)")
+        }
+    }
+
     @Test("doctor tells of the device")
     func doctor() throws {
         let facts = try distill(["doctor", "--json"]).json()
