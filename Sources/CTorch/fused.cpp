@@ -7,6 +7,7 @@
 // the cache, all inner loops run over its channels, and only the pooled map is written. The same holds
 // for the gradient, and for the gradient of the gradient, which gradient matching asks for.
 #include "channels_last.hpp"
+#include "kernels.hpp"
 
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -471,8 +472,8 @@ int ct_instance_norm_relu_pool(CTTensor *x, CTTensor *weight, CTTensor *bias, do
         TORCH_CHECK(unwrap(weight).numel() == input.size(1) &&
                         unwrap(bias).numel() == input.size(1),
                     "expected one weight and one bias for each of ", input.size(1), " channels");
-        const bool isFast = input.is_cpu() && unwrap(weight).is_cpu() && unwrap(bias).is_cpu() &&
-                            !input.is_contiguous() &&
+        const bool isFast = usesLoops() && input.is_cpu() && unwrap(weight).is_cpu() &&
+                            unwrap(bias).is_cpu() && !input.is_contiguous() &&
                             input.is_contiguous(at::MemoryFormat::ChannelsLast) &&
                             (input.scalar_type() == at::kFloat ||
                              input.scalar_type() == at::kBFloat16) &&

@@ -179,8 +179,8 @@ int ct_group_norm(CTTensor *x, int64_t groups, CTTensor *weight, CTTensor *bias,
                    tensor->size(0) == groups && tensor->scalar_type() == at::kFloat;
         };
         const bool isFast =
-            input.dim() == 4 && input.is_cpu() && input.size(1) == groups && input.numel() > 0 &&
-            input.size(2) * input.size(3) > 1 && !input.is_contiguous() &&
+            usesLoops() && input.dim() == 4 && input.is_cpu() && input.size(1) == groups &&
+            input.numel() > 0 && input.size(2) * input.size(3) > 1 && !input.is_contiguous() &&
             input.is_contiguous(at::MemoryFormat::ChannelsLast) &&
             (input.scalar_type() == at::kFloat || input.scalar_type() == at::kBFloat16) &&
             isVector(w) && isVector(b);

@@ -32,6 +32,8 @@ const std::vector<const KernelTable *> &availableKernels() {
 }
 
 thread_local const KernelTable *chosen = nullptr;
+thread_local bool composes = false;
+constexpr const char *noLoops = "none";
 
 }  // namespace
 
@@ -39,17 +41,20 @@ const KernelTable &kernels() {
     return chosen != nullptr ? *chosen : *availableKernels().front();
 }
 
+bool usesLoops() { return !composes; }
+
 }  // namespace ctorch
 
 using namespace ctorch;
 
 int ct_kernels_name(const char **name) {
-    return guarded([&] { *name = kernels().name; });
+    return guarded([&] { *name = composes ? noLoops : kernels().name; });
 }
 
 int ct_kernels_choose(const char *name, bool *found) {
     return guarded([&] {
-        *found = name == nullptr;
+        composes = name != nullptr && std::strcmp(name, noLoops) == 0;
+        *found = name == nullptr || composes;
         if (name == nullptr) chosen = nullptr;
         for (const auto *table : availableKernels()) {
             if (name == nullptr || std::strcmp(table->name, name) != 0) continue;

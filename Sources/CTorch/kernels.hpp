@@ -74,6 +74,10 @@ struct KernelTable {
 /// The best table for this processor, or the one this thread chose.
 const KernelTable &kernels();
 
+/// Whether operations on the processor have loops of their own; without them they are composed of
+/// libtorch's operations, as on other devices.
+bool usesLoops();
+
 extern const KernelTable kernelsForAny;
 #if defined(__x86_64__)
 extern const KernelTable kernelsForAVX2;

@@ -24,7 +24,7 @@ inline int64_t grainFor(int64_t elementsOfOne) {
 }
 
 inline bool isFusable(const Tensor &x) {
-    return x.device().is_cpu() && x.layout() == at::kStrided && x.numel() > 0 &&
+    return usesLoops() && x.device().is_cpu() && x.layout() == at::kStrided && x.numel() > 0 &&
            (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 

@@ -62,7 +62,7 @@ extension Engine {
     /// Runs `body` with the loops of another instruction set on this thread; for tests.
     ///
     /// - Parameters:
-    ///   - name: "AVX512-BF16", "AVX512", "AVX2" or "portable".
+    ///   - name: "AVX512-BF16", "AVX512", "AVX2", "portable", or "none" for what other devices do.
     ///   - body: The work.
     /// - Returns: What `body` returns; nil, without a run, if the processor lacks the instructions.
     package static func withFusedLoops<Result>(

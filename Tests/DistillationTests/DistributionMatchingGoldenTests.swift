@@ -54,6 +54,11 @@ struct DistributionMatchingGoldenTests {
         )
     }
 
+    @Test("the same by the operations that a GPU takes", arguments: [0, 2])
+    func composedSteps(imagesAtOnce: Int) throws {
+        try withoutFusedLoops { try steps(imagesAtOnce: imagesAtOnce) }
+    }
+
     @Test(
         "embeddings, loss, gradient and three updates match, whatever is computed at once",
         arguments: [0, 1, 2, 5]

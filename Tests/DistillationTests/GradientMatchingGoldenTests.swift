@@ -53,6 +53,18 @@ struct GradientMatchingGoldenTests {
     }
 
     @Test(
+        "the same by the operations that a GPU takes",
+        arguments: ["idc_match_convnet", "idc_match_resnetap"],
+        ["l1", "mse", "cos"]
+    )
+    func composed(file: String, name: String) throws {
+        try withoutFusedLoops {
+            try idc(file: file, name: name)
+            try dc(name: name == "l1" ? "ours" : name, imagesAtOnce: 3)
+        }
+    }
+
+    @Test(
         "the gradients of the real images are those of the convolutions",
         arguments: ["idc_match_convnet", "idc_match_resnetap"]
     )

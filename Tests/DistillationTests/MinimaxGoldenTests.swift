@@ -132,6 +132,14 @@ struct MinimaxGoldenTests {
         try checkEnd(script)
     }
 
+    @Test(
+        "the same by the operations that a GPU takes",
+        arguments: ["minimax_step", "minimax_step_bigweights", "finetune_step_plain"]
+    )
+    func composedSteps(name: String) throws {
+        try withoutFusedLoops { try steps(name: name, on: .cpu) }
+    }
+
     private func checkEnd(_ script: Script) throws {
         let model = script.method.model.state()
         let optimizer = script.method.optimizer.state()

@@ -29,6 +29,14 @@ struct ConvNetGoldenTests {
     }
 
     @Test(
+        "they match by the operations that a GPU takes",
+        arguments: ["evalnet_convnet3", "evalnet_convnet6", "evalnet_convnet6_full_rule"]
+    )
+    func composed(_ name: String) throws {
+        try withoutFusedLoops { try matches(name) }
+    }
+
+    @Test(
         "gradients match",
         arguments: ["evalnet_convnet3", "evalnet_convnet6", "evalnet_convnet6_full_rule"],
         Device.tested

@@ -111,6 +111,41 @@ struct DiTGoldenTests {
         }
     }
 
+    @Test("They agree by the operations that a GPU takes, too", arguments: files)
+    func composed(_ name: String) throws {
+        try withoutFusedLoops {
+            try forward(name, on: .cpu)
+            try gradients(name, on: .cpu)
+        }
+    }
+
+    @Test(
+        "In bfloat16 these give the same types, and the numbers within its digits",
+        arguments: files
+    )
+    func bfloat16(_ name: String) throws {
+        let golden = try Golden(name)
+        let (x, t, y) = (try golden["input.x"], try golden["input.t"], try golden["input.y"])
+        let weights = try golden["input.r"]
+        func run() throws -> (output: Tensor, gradients: [(name: String, tensor: Tensor)]) {
+            let model = try model(golden)
+            let output = withAutocast(.bfloat16, on: .cpu) { model(x, timesteps: t, labels: y) }
+            (output.converted(to: .float32) * weights).sum().backward()
+            let gradients = try model.trainableParameters().map {
+                ($0.name, try #require($0.tensor.gradient))
+            }
+            return (output, gradients)
+        }
+        let fused = try run()
+        let composed = try #require(try Engine.withFusedLoops("none", run))
+        #expect(composed.output.dtype == fused.output.dtype)
+        expectClose(composed.output, fused.output, relative: 3e-2, name)
+        for (a, b) in zip(composed.gradients, fused.gradients) {
+            #expect(a.tensor.dtype == b.tensor.dtype, "\(name), \(a.name)")
+            expectClose(a.tensor, b.tensor, relative: 0.1, "\(name), \(a.name)")
+        }
+    }
+
     private func json(_ name: String) throws -> JSONValue {
         try JSONValue(text: String(contentsOf: Golden.url(name), encoding: .utf8))
     }

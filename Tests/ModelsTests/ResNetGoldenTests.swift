@@ -42,6 +42,11 @@ struct ResNetGoldenTests {
         }
     }
 
+    @Test("they match by the operations that a GPU takes", arguments: names)
+    func composed(_ name: String) throws {
+        try withoutFusedLoops { try matches(name) }
+    }
+
     @Test("gradients match", arguments: names, Device.tested)
     func gradientsMatch(_ name: String, on device: Device) throws {
         let golden = try Golden(name, on: device)

@@ -47,3 +47,8 @@ extension Trait where Self == ConditionTrait {
         .enabled(if: seesCUDA && isStandIn, "needs Scripts/cuda-stand-in.sh")
     }
 }
+
+/// Runs a test by the operations of libtorch alone, as all devices but the processor do.
+public func withoutFusedLoops(_ body: () throws -> Void) throws {
+    _ = try #require(try Engine.withFusedLoops("none", body))
+}

@@ -14,6 +14,8 @@ struct FusedKernelPropertyTests {
     func instructionSets() {
         #expect(fusedLoops.contains(Engine.fusedLoops))
         #expect(Engine.withFusedLoops("portable") { Engine.fusedLoops } == "portable")
+        #expect(Engine.withFusedLoops("none") { Engine.fusedLoops } == "none")
+        #expect(fusedLoops.contains(Engine.fusedLoops))
         #expect(Engine.withFusedLoops("abacus") { 1 } == nil)
         #expect(Engine.fusedLoops != "portable" || Engine.withFusedLoops("AVX2") { 1 } == nil)
     }

@@ -359,7 +359,8 @@ int ct_linear(CTTensor *x, CTTensor *weight, CTTensor *_Nullable bias,
 int ct_gelu(CTTensor *x, bool tanh_approximation, CTTensor *_Nullable *_Nonnull out);
 /// softmax(q·kᵀ/√(D/heads))·v; qkv: [B, T, 3·D] with the axes (3, heads, D/heads), out: [B, T, D].
 int ct_self_attention(CTTensor *qkv, int64_t heads, CTTensor *_Nullable *_Nonnull out);
-/// The instruction set of the fused loops: "AVX512-BF16", "AVX512", "AVX2" or "portable".
+/// The instruction set of the fused loops: "AVX512-BF16", "AVX512", "AVX2", "portable", or "none"
+/// where operations are composed of libtorch's own, as on other devices.
 int ct_kernels_name(const char *_Nonnull *_Nonnull name);
 /// Makes the calling thread use the loops of this name, or the best again if it is null. For tests.
 int ct_kernels_choose(const char *_Nullable name, bool *found);
