@@ -83,7 +83,7 @@ static void start(void) {
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (device_base == MAP_FAILED || shadow_base == MAP_FAILED) abort();
         atexit(tell);
-        // For the same reason convolutions take libtorch's other way.
+        // cuDNN talks to the driver on its own: convolutions take libtorch's other way.
         void *torch = dlopen("libtorch_cpu.so", RTLD_LAZY | RTLD_NOLOAD);
         void *(*context)(void) = torch ? dlsym(torch, "_ZN2at13globalContextEv") : NULL;
         void (*enable)(void *, int) =
@@ -125,7 +125,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device) {
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, "stand-in %d", device);
     p->totalGlobalMem = (size_t)memory;
-    // From 9 on attention would be that of cuDNN, which talks to the driver on its own.
+    // From 9 on attention, too, would be that of cuDNN.
     p->major = 8;
     p->multiProcessorCount = 132;
     p->warpSize = 32;
@@ -230,6 +230,7 @@ cudaError_t cudaMemGetInfo(size_t *free, size_t *total) {
     pthread_mutex_unlock(&lock);
     return cudaSuccess;
 }
+
 // Page-locked memory of the host; libtorch keeps it, so there are few pieces.
 static struct block locked[4096];
 static size_t locked_count;
@@ -274,6 +275,8 @@ cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *a, const void
     }
     return cudaSuccess;
 }
+
+// Whether the last thing of this thread was a copy that waited.
 static _Thread_local int has_waited;
 
 static void copy(void *to, const void *from, size_t size) {
@@ -500,6 +503,8 @@ PRODUCT(cublasSdot_v2)
 PRODUCT(cublasDdot_v2)
 PRODUCT(cublasDotEx)
 PRODUCT(cublasLtMatmul)
+
+// What is left of the driver.
 SUCCEEDS(cuCtxSetCurrent)
 SUCCEEDS(cuFuncSetAttribute)
 SUCCEEDS(cuFuncSetCacheConfig)

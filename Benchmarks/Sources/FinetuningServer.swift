@@ -11,7 +11,8 @@ import Training
 //   distill-bench finetune FOLDER BATCH THREADS PRECISION DEVICE [recompute]
 //
 // FOLDER holds dit.safetensors and vae/, as Benchmarks/finetune_pytorch.py writes them; PRECISION
-// is float32, bfloat16, or auto for the faster one here. The commands, each answered by a line:
+// is float32, bfloat16, or auto for the faster one here; DEVICE is cpu, cuda or cuda:N. The commands,
+// each answered by a line:
 //
 //   losses              updates in float32 on the batches of FOLDER/batches.safetensors: their losses
 //   step N              N updates, latents from the cache: seconds

@@ -96,10 +96,14 @@ struct ExitCodeTests {
         }
     }
 
-    @Test("--json prints one object as the last line of standard output")
-    func json() throws {
+    @Test("doctor says nothing of CUDA where only the processor is asked for")
+    func processor() throws {
         let text = try DistillProcess(["doctor", "--device", "cpu"])
         #expect(text.output.contains("device          cpu\n"), "\(text.output)")
+    }
+
+    @Test("--json prints one object as the last line of standard output")
+    func json() throws {
         let doctor = try DistillProcess(["doctor", "--json", "--device", "cpu"])
         #expect(doctor.exitCode == 0)
         #expect(try doctor.json()["libtorch"] is String)
